@@ -1,0 +1,1 @@
+"""The building blocks: grids of candidate locations, sampling, encodings, normalisation, noise."""

@@ -1,0 +1,185 @@
+"""The attention grid: candidate cells, the regions they lead to, and the crops of those (paper 3.1).
+
+A *region* is a rectangle of full-resolution pixels of one image. Level 1 has one region per image,
+the image itself. A grid of overlapping *cells* lies over each region; the attended cells are the
+regions of the next level. Regions are kept as coordinates; pixels are read once, when a level is
+looked at, and only the ones that its base resolution needs, so cost does not grow with the image.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+Size = int | tf.Tensor
+
+
+class Regions(NamedTuple):
+    """The m regions of one level; all have one size.
+
+    Attributes:
+      image: (m,) int32, the image of the batch that each region belongs to.
+      top, left: (m,) int32, first row and column in pixels of the image; may lie outside of it.
+      height, width: size in pixels.
+      bounds: (m, 4) int32 (top, left, bottom, right): pixels beyond are zero. A cell may reach past
+        the region it was cut from, which counts as zero-padded there.
+      positions: (m, 3) int32 triplets (x, y, scale) for the positional encoding (appendix 2.1.5).
+    """
+
+    image: tf.Tensor
+    top: tf.Tensor
+    left: tf.Tensor
+    height: Size
+    width: Size
+    bounds: tf.Tensor
+    positions: tf.Tensor
+
+
+def whole_images(images: tf.Tensor) -> Regions:
+    """The regions of level 1: each of the (n, H, W, C) images whole."""
+    height, width = image_size(images)
+    count = tf.shape(images)[0]
+    zeros = tf.zeros((count,), tf.int32)
+    bounds = tf.broadcast_to(tf.stack([0, 0, height, width])[tf.newaxis], (count, 4))
+    positions = tf.zeros((count, 3), tf.int32)
+    return Regions(tf.range(count), zeros, zeros, height, width, bounds, positions)
+
+
+def image_size(images: tf.Tensor) -> tuple[Size, Size]:
+    """Height and width of (n, H, W, C) images, as numbers where they are known in advance."""
+    dynamic = tf.shape(images)
+    height, width = images.shape[1], images.shape[2]
+    return (dynamic[1] if height is None else height), (dynamic[2] if width is None else width)
+
+
+def cell_layout(size: Size, grid: int, cell: float) -> tuple[Size, Size, Size]:
+    """Where the cells of a grid lie along one side.
+
+    Args:
+      size: of the side, in pixels.
+      grid: cells per side, at least 2.
+      cell: side of a cell as a fraction of `size`.
+
+    Returns:
+      patch: size of a cell, round(size * cell).
+      stride: between neighbouring cells, rounded up so that the grid spans the side.
+      before: zero padding before the first pixel; with stride and patch it fixes the padding after.
+    """
+    if isinstance(size, int):
+        patch = round(size * cell)
+    else:
+        patch = tf.cast(tf.round(tf.cast(size, tf.float64) * cell), tf.int32)
+    stride = (size - patch + grid - 2) // (grid - 1)
+    padding = (grid - 1) * stride + patch - size
+    return patch, stride, (padding + 1) // 2
+
+
+def attended_regions(regions: Regions, cells: tf.Tensor, grid: int, cell: float) -> Regions:
+    """The regions of the next level.
+
+    Args:
+      regions: the m regions of this level.
+      cells: (m, k) int32 raster indices of the attended cells.
+      grid: cells per side.
+      cell: side of a cell as a fraction of the region's side.
+
+    Returns:
+      m * k regions; those of one parent are neighbours.
+    """
+    count = tf.shape(cells)[1]
+    parent = Regions(
+        *(
+            value if field in ("height", "width") else tf.repeat(value, count, axis=0)
+            for field, value in zip(Regions._fields, regions, strict=True)
+        )
+    )
+    row, column = tf.reshape(cells // grid, (-1,)), tf.reshape(cells % grid, (-1,))
+    height, row_stride, above = cell_layout(regions.height, grid, cell)
+    width, column_stride, before = cell_layout(regions.width, grid, cell)
+    top = parent.top + row * row_stride - above
+    left = parent.left + column * column_stride - before
+    start = tf.maximum(parent.bounds[:, :2], tf.stack([top, left], axis=1))
+    end = tf.minimum(parent.bounds[:, 2:], tf.stack([top + height, left + width], axis=1))
+    x, y, scale = tf.unstack(parent.positions, axis=1)
+    positions = tf.stack([x * grid + column, y * grid + row, scale + 1], axis=1)
+    bounds = tf.concat([start, end], axis=1)
+    return Regions(parent.image, top, left, height, width, bounds, positions)
+
+
+def boxes(regions: Regions, images: tf.Tensor) -> tf.Tensor:
+    """Regions as (m, 4) float32 boxes (y_min, x_min, y_max, x_max), fractions of the image side."""
+    height, width = image_size(images)
+    scale = tf.cast(tf.stack([height, width, height, width]), tf.float32)
+    return tf.cast(regions.bounds, tf.float32) / scale
+
+
+def crop_and_resize(
+    images: tf.Tensor, regions: Regions, resolution: tuple[int, int]
+) -> tf.Tensor:
+    """Reads regions at the base resolution: bilinear, half-pixel centres, no anti-aliasing.
+
+    Args:
+      images: (n, H, W, C), float in [-1, 1], or uint8 in 0 .. 255.
+      regions: m regions of these images.
+      resolution: height and width (h, w) to read at.
+
+    Returns:
+      (m, h, w, C) float32 in [-1, 1]; 0 outside the bounds of a region.
+    """
+    height, width = image_size(images)
+    rows, row_weights = _taps(regions.top, regions.height, resolution[0], regions.bounds[:, 0::2])
+    columns, column_weights = _taps(
+        regions.left, regions.width, resolution[1], regions.bounds[:, 1::2]
+    )
+    rows = tf.clip_by_value(rows, 0, height - 1)
+    columns = tf.clip_by_value(columns, 0, width - 1)
+    line = tf.cast(regions.image[:, tf.newaxis] * height + rows, tf.int64) * tf.cast(width, tf.int64)
+    pixels = line[:, :, tf.newaxis] + tf.cast(columns, tf.int64)[:, tf.newaxis]
+    channels = images.shape[-1]
+    values = tf.gather(tf.reshape(images, (-1, channels)), pixels)
+    values = to_symmetric(values)
+    # Two taps lie next to each other along each axis; weigh and add them, columns first.
+    for axis, weights in ((2, column_weights), (1, row_weights)):
+        values *= weights[:, tf.newaxis, :, tf.newaxis] if axis == 2 else weights[:, :, None, None]
+        taps = values.shape[axis] // resolution[axis - 1]
+        if taps == 2:
+            first, second = (slice(tap, None, 2) for tap in (0, 1))
+            if axis == 2:
+                values = values[:, :, first] + values[:, :, second]
+            else:
+                values = values[:, first] + values[:, second]
+    return values
+
+
+def to_symmetric(images: tf.Tensor) -> tf.Tensor:
+    """Pixels as float32 in [-1, 1]; uint8 is scaled, float is taken to be in that range."""
+    if images.dtype == tf.uint8:
+        return tf.cast(images, tf.float32) / 127.5 - 1.0
+    return tf.cast(images, tf.float32)
+
+
+def _taps(
+    start: tf.Tensor, size: Size, resolution: int, bounds: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Pixels to read along one axis and their weights.
+
+    Returns:
+      pixels: (m, taps * resolution) int32; the taps of one output are neighbours. There are two,
+        or one when regions are read as they are.
+      weights: the same shape, float32; 0 outside the (m, 2) bounds.
+    """
+    if isinstance(size, int) and size == resolution:
+        pixels = start[:, tf.newaxis] + tf.range(resolution)
+        weights = tf.ones_like(pixels, tf.float32)
+    else:
+        extent = tf.cast(size, tf.float64)
+        centres = (tf.range(resolution, dtype=tf.float64) + 0.5) * extent / resolution - 0.5
+        centres = tf.clip_by_value(centres, tf.zeros((), tf.float64), extent - 1)
+        lower = tf.floor(centres)
+        upper = tf.minimum(lower + 1, extent - 1)
+        offsets = tf.reshape(tf.stack([lower, upper], axis=1), (-1,))
+        share = centres - lower
+        weights = tf.reshape(tf.stack([1 - share, share], axis=1), (1, -1))
+        pixels = start[:, tf.newaxis] + tf.cast(offsets, tf.int32)
+        weights = tf.cast(weights, tf.float32)
+    inside = (pixels >= bounds[:, :1]) & (pixels < bounds[:, 1:])
+    return pixels, weights * tf.cast(inside, tf.float32)

@@ -1,0 +1,91 @@
+"""BatchNorm, shared by all processing levels or kept per level."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="tnet_tf")
+class BatchNormalization(keras.layers.Layer):
+    """Batch normalisation of channels-last maps with one set of weights per processing level.
+
+    One BatchNorm shared by levels normalises thumbnails and crops each with their own statistics in
+    training but with one mixed moving average in inference; where levels look different, inference
+    then fails while training succeeds. Sets kept per level avoid that; `levels=1` is the paper's
+    shared layer. Levels past the last set reuse it.
+
+    Under `tf.distribute` statistics are those of the global batch.
+
+    Args:
+      levels: number of sets of weights.
+      momentum: of the moving averages.
+      epsilon: added to the variance.
+    """
+
+    def __init__(
+        self, levels: int = 1, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.levels, self.momentum, self.epsilon = levels, momentum, epsilon
+
+    def build(self, input_shape: Any) -> None:
+        """Makes `levels` sets of gamma, beta, moving mean and moving variance, each (C,)."""
+        self.gamma, self.beta, self.moving_mean, self.moving_variance = [], [], [], []
+        for level in range(1, self.levels + 1):
+            suffix = f"_{level}" if self.levels > 1 else ""
+
+            def add(name: str, start: str, trainable: bool, suffix: str = suffix) -> Any:
+                return self.add_weight(
+                    shape=(input_shape[-1],),
+                    initializer=start,
+                    trainable=trainable,
+                    aggregation="mean",
+                    autocast=False,
+                    name=name + suffix,
+                )
+
+            self.gamma.append(add("gamma", "ones", True))
+            self.beta.append(add("beta", "zeros", True))
+            self.moving_mean.append(add("moving_mean", "zeros", False))
+            self.moving_variance.append(add("moving_variance", "ones", False))
+        self.built = True
+
+    def call(self, inputs: tf.Tensor, level: int = 1, training: bool = False) -> tf.Tensor:
+        """Normalises (n, h, w, C) maps of the given processing level, counted from 1."""
+        own = min(level, self.levels) - 1
+        gamma, beta = self.gamma[own].value, self.beta[own].value
+        mean, variance = self.moving_mean[own], self.moving_variance[own]
+        if not training:
+            outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
+                inputs, gamma, beta, mean.value, variance.value, self.epsilon, is_training=False
+            )
+            return outputs
+        replicas = tf.distribute.get_replica_context()
+        if replicas is None or replicas.num_replicas_in_sync == 1:
+            outputs, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
+                inputs, gamma, beta, epsilon=self.epsilon
+            )
+        else:
+            outputs, batch_mean, batch_variance = self._global(inputs, gamma, beta, replicas)
+        for average, value in ((mean, batch_mean), (variance, batch_variance)):
+            average.assign(average.value * self.momentum + value * (1 - self.momentum))
+        return outputs
+
+    def _global(
+        self, inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, replicas: Any
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Normalises with the statistics of all replicas, as one device would."""
+        values = tf.cast(inputs, tf.float32)
+        sums = [tf.reduce_mean(values, (0, 1, 2)), tf.reduce_mean(values**2, (0, 1, 2))]
+        mean, square = replicas.all_reduce(tf.distribute.ReduceOp.MEAN, sums)
+        variance = square - mean**2
+        outputs = tf.nn.batch_normalization(values, mean, variance, beta, gamma, self.epsilon)
+        count = tf.cast(tf.size(inputs[..., 0]) * replicas.num_replicas_in_sync, tf.float32)
+        # The fused kernel reports the unbiased variance; so must this path.
+        return tf.cast(outputs, inputs.dtype), mean, variance * count / (count - 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        own = {"levels": self.levels, "momentum": self.momentum, "epsilon": self.epsilon}
+        return {**super().get_config(), **own}

@@ -1,0 +1,1 @@
+"""The networks: backbones, TNet's modules, TNet, and the feed-forward baselines."""

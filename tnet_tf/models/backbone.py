@@ -1,0 +1,71 @@
+"""What a feature extraction module is (paper 3.2)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tnet_tf.layers.receptive_field import Window, field_centres, uniform_slice
+
+# Mean and standard deviation of ImageNet's pixels in [0, 1], as keras.applications feeds them.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+
+class Backbone(keras.Model):
+    """Feature extraction module: an image of the base resolution becomes a vector and a map.
+
+    Subclasses are built when constructed and map (n, h, w, 3) images in [-1, 1] to features (n, C)
+    and to the spatial representation (n, h', w', c) from which the grid features are cut.
+
+    Attributes:
+      feature_channels: C.
+      grid_channels: c.
+      grid_windows: the convolutions between the image and the map, for receptive fields.
+      published_slices: slices of the map by grid size where the paper's choice is another than the
+        uniform slice closest to the cell centres.
+    """
+
+    feature_channels: int
+    grid_channels: int
+    grid_windows: tuple[Window, ...]
+    published_slices: dict[int, slice] = {}
+
+    def grid_slices(
+        self, base_resolution: tuple[int, int], grid: int, cell: float
+    ) -> tuple[slice, slice]:
+        """Rows and columns of the map that describe the cells of the attention grid.
+
+        Raises:
+          UserError: when the map is smaller than the grid.
+        """
+        rows, columns = (
+            uniform_slice(field_centres(side, self.grid_windows), side, grid, cell)
+            for side in base_resolution
+        )
+        if base_resolution == (224, 224):
+            rows = columns = self.published_slices.get(grid, rows)
+        return rows, columns
+
+
+class InputStatistics(keras.layers.Layer):
+    """Brings pixels in [-1, 1] to the statistics that a backbone's weights were trained with.
+
+    Args:
+      statistics: 'symmetric' leaves [-1, 1]; 'imagenet' standardises by ImageNet's mean and
+        deviation per channel.
+    """
+
+    def __init__(self, statistics: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.statistics = statistics
+        self.built = True
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        """Maps (n, h, w, 3) images to images of the same shape."""
+        if self.statistics == "symmetric":
+            return images
+        mean, deviation = (
+            tf.constant(value, images.dtype) for value in (IMAGENET_MEAN, IMAGENET_DEVIATION)
+        )
+        return ((images + 1) / 2 - mean) / deviation

@@ -1,0 +1,69 @@
+"""A small plain convolutional backbone for small problems, such as the demo."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tnet_tf.layers.convolution import NormalizedConvolution
+from tnet_tf.layers.receptive_field import Window
+from tnet_tf.models.backbone import Backbone, InputStatistics
+
+# (channels, stride) of the 3 x 3 convolutions.
+CONVOLUTIONS = ((16, 2), (32, 1), (32, 2), (64, 1), (64, 2), (128, 1), (128, 1))
+# The fourth convolution's map has an eighth of the pixels and small receptive fields.
+GRID_CONVOLUTION = 4
+
+
+@keras.saving.register_keras_serializable(package="tnet_tf")
+class PlainCNN(Backbone):
+    """Seven 3 x 3 convolutions with BatchNorm and ReLU, then the spatial mean.
+
+    Args:
+      normalization_levels: sets of BatchNorm weights, see `BatchNormalization`.
+      input_statistics: 'symmetric' or 'imagenet', see `InputStatistics`.
+    """
+
+    def __init__(
+        self, normalization_levels: int = 1, input_statistics: str = "symmetric", **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.arguments = {
+            "normalization_levels": normalization_levels,
+            "input_statistics": input_statistics,
+        }
+        self.statistics = InputStatistics(input_statistics, name="statistics")
+        self.convolutions = [
+            NormalizedConvolution(
+                channels, 3, stride, "relu", normalization_levels, name=f"convolution{number}"
+            )
+            for number, (channels, stride) in enumerate(CONVOLUTIONS, 1)
+        ]
+        self.feature_channels = CONVOLUTIONS[-1][0]
+        self.grid_channels = CONVOLUTIONS[GRID_CONVOLUTION - 1][0]
+        self.grid_windows = tuple(
+            Window(3, stride) for _, stride in CONVOLUTIONS[:GRID_CONVOLUTION]
+        )
+        self.build((None, None, None, 3))
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights."""
+        for convolution in self.convolutions:
+            convolution.build(input_shape)
+            input_shape = (None, None, None, convolution.convolution.filters)
+        self.built = True
+
+    def call(
+        self, images: tf.Tensor, level: int = 1, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Maps images (n, h, w, 3) in [-1, 1] to features (n, C) and the grid's map."""
+        values = self.statistics(images)
+        for number, convolution in enumerate(self.convolutions, start=1):
+            values = convolution(values, level=level, training=training)
+            if number == GRID_CONVOLUTION:
+                grid_features = values
+        return tf.reduce_mean(values, axis=(1, 2)), grid_features
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {"name": self.name, **self.arguments}
