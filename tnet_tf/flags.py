@@ -5,6 +5,7 @@ import typing
 from collections.abc import Sequence
 
 from absl import flags
+from absl.testing import flagsaver
 
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError
@@ -89,3 +90,19 @@ def usage() -> str:
     """Help on every setting, by concern."""
     modules = [f"tnet_tf {section} settings" for section in _sections()]
     return "\n".join(FLAGS.module_help(name) for name in modules)
+
+
+def read_config(*arguments: str) -> Config:
+    """Settings from arguments as on the command line, without touching the process's own.
+
+    Args:
+      arguments: such as '--flagfile=experiments/demo.flags', '--run_dir=runs/mine'.
+
+    Raises:
+      UserError: as `parse` and `config_from_flags` do.
+    """
+    with flagsaver.flagsaver():
+        for name in FLAGS:
+            FLAGS[name].unparse()
+        parse(["read_config", *arguments])
+        return config_from_flags()

@@ -7,7 +7,7 @@ from *its* names to arrays; a table of name changes tells how ours translate.
 
 import dataclasses
 import re
-import zipfile
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -233,7 +233,7 @@ def _read(model: keras.Model, path: str) -> tuple[Arrays, Callable[[str], str]]:
         prefix = checkpoint or path.removesuffix(".index")
         if Path(f"{prefix}.index").is_file():
             return _read_checkpoint(prefix), _published_name(model)
-    except (OSError, ValueError, KeyError, tf.errors.OpError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, tf.errors.OpError, UserWarning) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"--pretrained={path} can't be read: {reason}") from error
     raise UserError(
@@ -263,7 +263,10 @@ def _read_keras(model: keras.Model, path: Path) -> tuple[Arrays, Callable[[str],
                 if own
                 else _keras_applications_network(model, file)
             )
-        source.load_weights(path)
+        with warnings.catch_warnings():
+            # Keras only warns of weights it does not find; such a file is not what it claims to be.
+            warnings.simplefilter("error", UserWarning)
+            source.load_weights(path)
     if isinstance(getattr(source, "feature_extraction", source), Backbone):
         return {name: np.asarray(v) for name, v in variable_names(source).items()}, lambda name: name
     arrays = {v.path: np.asarray(v) for v in source.weights}
@@ -289,8 +292,8 @@ def _keras_applications_network(model: keras.Model, file: h5py.File) -> keras.Mo
 
 def _check_statistics(model: keras.Model, arrays: Arrays, path: Path) -> None:
     """The pixels that the file's network was trained on must be the ones the model is fed."""
-    mean = arrays.get("normalization/mean", np.zeros(3))
-    imagenet = bool(np.allclose(mean, IMAGENET_MEAN, atol=1e-3))
+    means = [v for name, v in arrays.items() if re.match(r"normalization\w*/mean$", name)]
+    imagenet = any(np.allclose(mean.ravel(), IMAGENET_MEAN, atol=1e-3) for mean in means)
     wanted = "imagenet" if imagenet else "symmetric"
     has = _efficientnet(model).statistics.statistics
     if has != wanted:

@@ -1,0 +1,49 @@
+"""Package metadata and dependencies of tnet_tf."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# Lower bounds are the oldest, upper bounds the newest releases that the tests passed with.
+REQUIREMENTS = [
+    "absl-py>=2.1,<3",
+    "h5py>=3.11,<4",
+    "keras>=3.12,<3.16",
+    "keras-cv>=0.9,<0.10",
+    "matplotlib>=3.9,<4",
+    "numpy>=2.0,<3",
+    "pillow>=11,<14",
+    "scikit-learn>=1.5,<2",
+    "tensorflow>=2.20,<2.22",
+    "tensorflow-datasets>=4.9.9,<5",
+    "tqdm>=4.66,<5",
+]
+DEVELOPMENT = [
+    "import-linter>=2.1,<3",
+    "mypy>=1.15,<3",
+    "pytest>=8.3,<10",
+    "pytest-timeout>=2.3,<3",
+    "ruff>=0.11,<0.18",
+    "scipy>=1.14,<2",
+    "tensorboard>=2.19,<3",
+]
+
+setup(
+    name="tnet-tf",
+    version="0.1.0",
+    description="Hard attention for scalable image classification (TNet) in TensorFlow 2 and Keras 3",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["tnet_tf", "tnet_tf.*"]),
+    install_requires=REQUIREMENTS,
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
+        "dev": DEVELOPMENT,
+    },
+    classifiers=[
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
+)

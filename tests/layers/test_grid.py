@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tnet_tf.layers import grid as grids
+
+
+def published_crop(image, patch_index, grid, cell, resolution):
+    """The paper's way: pad the whole region with zeros, cut the cell, resize it."""
+    height, width = image.shape[:2]
+    cut = []
+    for size, index in ((height, patch_index // grid), (width, patch_index % grid)):
+        patch = round(size * cell)
+        stride = int(np.ceil((size - patch) / (grid - 1)))
+        padding = (grid - 1) * stride + patch - size
+        cut.append((patch, index * stride, (int(np.ceil(padding / 2)), padding // 2)))
+    (rows, top, vertical), (columns, left, horizontal) = cut
+    padded = np.pad(image, (vertical, horizontal, (0, 0)))
+    region = padded[top : top + rows, left : left + columns]
+    return region, tf.image.resize(region, resolution, antialias=False).numpy()
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "grid", "cell", "resolution"),
+    [
+        (224, 224, 5, 0.34375, (77, 77)),  # ImageNet: cells as they are
+        (448, 448, 3, 0.5, (224, 224)),  # fMoW: cells as they are
+        (448, 448, 5, 0.35, (224, 224)),  # CUB: cells are enlarged, and padded
+        (300, 211, 4, 0.4, (32, 48)),  # nothing square
+    ],
+)
+def test_every_cell_is_read_as_if_cut_from_the_padded_image(height, width, grid, cell, resolution):
+    images = np.random.default_rng(0).uniform(-1, 1, (2, height, width, 3)).astype(np.float32)
+    cells = tf.tile(tf.range(grid**2)[tf.newaxis], (2, 1))
+    regions = grids.attended_regions(grids.whole_images(tf.constant(images)), cells, grid, cell)
+    views = grids.crop_and_resize(tf.constant(images), regions, resolution).numpy()
+    for number, view in enumerate(views):
+        image, index = images[number // grid**2], number % grid**2
+        np.testing.assert_allclose(
+            view, published_crop(image, index, grid, cell, resolution)[1], atol=3e-5
+        )
+
+
+def test_cells_of_cells_are_zero_outside_their_parent_even_where_the_image_goes_on():
+    image = np.random.default_rng(0).uniform(-1, 1, (101, 67, 3)).astype(np.float32)
+    images = tf.constant(image[np.newaxis])
+    regions = grids.whole_images(images)
+    for cells in ([[5]], [[12]], [[0]]):
+        regions = grids.attended_regions(regions, tf.constant(cells), 4, 0.4)
+    expected = image
+    for index in (5, 12, 0):
+        expected, resized = published_crop(expected, index, 4, 0.4, (16, 16))
+    view = grids.crop_and_resize(images, regions, (16, 16))[0]
+    np.testing.assert_allclose(view, resized, atol=3e-5)
+
+
+def test_the_thumbnail_is_a_plain_bilinear_resize():
+    images = tf.random.uniform((2, 90, 133, 3), -1, 1)
+    views = grids.crop_and_resize(images, grids.whole_images(images), (31, 40))
+    expected = tf.image.resize(images, (31, 40), antialias=False)
+    np.testing.assert_allclose(views, expected, atol=3e-5)
+
+
+def test_uint8_images_read_like_float_ones():
+    images = tf.cast(tf.random.uniform((1, 64, 64, 3), 0, 256, tf.int32), tf.uint8)
+    as_float = tf.cast(images, tf.float32) / 127.5 - 1
+    cells = tf.constant([[0, 8, 4]])
+    for resolution in ((32, 32), (20, 50)):
+        views = [
+            grids.crop_and_resize(
+                pixels, grids.attended_regions(grids.whole_images(pixels), cells, 3, 0.5), resolution
+            )
+            for pixels in (images, as_float)
+        ]
+        np.testing.assert_allclose(*views, atol=3e-5)
+
+
+def test_unknown_image_sizes_give_the_same_regions_as_known_ones():
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3))])
+    def dynamic(images):
+        regions = grids.attended_regions(grids.whole_images(images), cells, 5, 0.35)
+        return grids.crop_and_resize(images, regions, (24, 24)), grids.boxes(regions, images)
+
+    images, cells = tf.random.uniform((2, 157, 90, 3)), tf.constant([[3, 24], [0, 7]])
+    regions = grids.attended_regions(grids.whole_images(images), cells, 5, 0.35)
+    views, boxes = dynamic(images)
+    np.testing.assert_allclose(views, grids.crop_and_resize(images, regions, (24, 24)), atol=1e-6)
+    np.testing.assert_allclose(boxes, grids.boxes(regions, images))
+
+
+def test_positions_of_children_count_cells_of_the_whole_level():
+    regions = grids.whole_images(tf.zeros((1, 90, 90, 3)))
+    assert regions.positions.numpy().tolist() == [[0, 0, 0]]
+    regions = grids.attended_regions(regions, tf.constant([[5]]), 3, 0.5)  # row 1, column 2
+    assert regions.positions.numpy().tolist() == [[2, 1, 1]]
+    regions = grids.attended_regions(regions, tf.constant([[7, 0]]), 3, 0.5)  # row 2, column 1
+    assert regions.positions.numpy().tolist() == [[2 * 3 + 1, 1 * 3 + 2, 2], [6, 3, 2]]
+
+
+def test_boxes_are_fractions_of_the_image_inside_of_it():
+    images = tf.zeros((1, 448, 224, 3))
+    regions = grids.attended_regions(grids.whole_images(images), tf.constant([[0, 8]]), 3, 0.5)
+    np.testing.assert_allclose(
+        grids.boxes(regions, images), [[0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]], atol=1e-6
+    )
+    padded = tf.zeros((1, 448, 448, 3))  # 5 cells of 157 px reach 1 px past the upper left corner
+    regions = grids.attended_regions(grids.whole_images(padded), tf.constant([[0, 24]]), 5, 0.35)
+    boxes = grids.boxes(regions, padded).numpy()
+    assert boxes.min() == 0 and boxes.max() == 1
+
+
+@pytest.mark.parametrize(("size", "grid", "cell"), [(448, 5, 0.35), (1000, 3, 0.5), (77, 4, 0.3)])
+def test_the_cells_of_a_grid_span_the_side(size, grid, cell):
+    patch, stride, before = grids.cell_layout(size, grid, cell)
+    assert before >= 0
+    assert (grid - 1) * stride + patch - before >= size

@@ -1,0 +1,157 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.networks import CUB, TINY, build
+from tnet_tf.errors import UserError
+from tnet_tf.models.plain_cnn import PlainCNN
+from tnet_tf.models.tnet import TNet
+
+
+@pytest.fixture
+def images():
+    return tf.random.uniform((3, 96, 80, 3), -1, 1)
+
+
+def test_one_pass_holds_the_predictions_of_every_smaller_number_of_locations(images):
+    model = build()
+    full = model(images, locations=(4,))
+    for count in range(5):
+        alone = model(images, locations=(count,) if count else ())
+        np.testing.assert_allclose(full.logits_by_count[:, count], alone.logits, atol=1e-5)
+        np.testing.assert_array_equal(full.cells[:, :count], alone.cells)
+
+
+def test_learned_feature_weights_too_depend_on_the_number_of_locations(images):
+    model = build(feature_weighting=True)
+    full = model(images, locations=(3,))
+    for count in (1, 2):
+        alone = model(images, locations=(count,))
+        np.testing.assert_allclose(full.logits_by_count[:, count], alone.logits, atol=1e-5)
+    np.testing.assert_allclose(tf.reduce_sum(full.weights, axis=1), np.ones(3), rtol=1e-5)
+
+
+@pytest.mark.parametrize("locations", [(), (1,), (3,), (2, 1), (2, 3, 2)])
+def test_shapes_of_outputs_follow_the_locations_of_the_call(images, locations):
+    outputs = build()(images, locations=locations)
+    count, regions = 0, 1
+    levels = []
+    for level, number in enumerate(locations, start=2):
+        regions *= number
+        count += regions
+        levels += [level] * regions
+    assert outputs.logits.shape == (3, 4)
+    assert outputs.logits_by_count.shape == outputs.feature_logits.shape == (3, count + 1, 4)
+    assert outputs.logits_without_context.shape == (3, count, 4)
+    assert outputs.boxes.shape == (3, count, 4)
+    assert outputs.log_probs.shape == outputs.cells.shape == (3, count)
+    assert outputs.levels.numpy().tolist() == levels
+    assert outputs.weights.shape == (3, count + 1)
+    for probabilities in outputs.location_probs:
+        np.testing.assert_allclose(tf.reduce_sum(probabilities, 1), 1, rtol=1e-5)
+
+
+def test_without_context_averages_the_attended_vectors_alone(images):
+    outputs = build()(images, locations=(3,))
+    # The classifier is linear, so its mean over vectors is its value at their mean.
+    expected = tf.reduce_mean(outputs.feature_logits[:, 1:], axis=1)
+    np.testing.assert_allclose(outputs.logits_without_context[:, -1], expected, atol=1e-5)
+
+
+def test_boxes_at_deeper_levels_lie_inside_their_parents(images):
+    boxes = build()(images, locations=(2, 1)).boxes.numpy()
+    parents, children = boxes[:, :2], boxes[:, 2:]
+    assert (children[..., :2] >= parents[..., :2] - 1e-6).all()
+    assert (children[..., 2:] <= parents[..., 2:] + 1e-6).all()
+
+
+def test_the_number_of_locations_and_the_batch_can_change_without_retracing(images):
+    model, traces = build(), []
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((), tf.int32)]
+    )
+    def predict(batch, count):
+        traces.append(1)
+        return model(batch, locations=(count,)).logits
+
+    for batch, count in ((images, 1), (images[:2], 4), (tf.zeros((1, 50, 70, 3)), 9)):
+        expected = model(batch, locations=(count,)).logits
+        np.testing.assert_allclose(predict(batch, count), expected, atol=1e-5)
+    assert len(traces) == 1
+
+
+def test_the_location_loss_never_reaches_the_feature_extractor(images):
+    model = build(sampling="without_replacement")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(images, training=True).log_probs)
+    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    reached = {
+        variable.path.split("/")[1]
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True)
+        if gradient is not None
+    }
+    assert reached == {"location"}
+
+
+def test_the_classification_loss_never_reaches_the_location_module(images):
+    model = build(feature_weighting=True)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(images, training=True).logits ** 2)
+    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    missing = {
+        variable.path
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True)
+        if gradient is None
+    }
+    assert missing == {v.path for v in model.location.trainable_variables}
+
+
+def test_training_samples_where_inference_takes_the_most_probable(images):
+    model = build(sampling="without_replacement")
+    best = {model(images).cells.numpy().tobytes() for _ in range(8)}
+    drawn = {model(images, training=True).cells.numpy().tobytes() for _ in range(8)}
+    assert len(best) == 1
+    assert len(drawn) > 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"location_module": "context", "positional_module": "concat"},
+        {"feature_weighting": True, "normalization": "per_level", "dropout": 0.5},
+        {"model": "feedforward"},
+    ],
+)
+def test_models_survive_saving_and_graph_mode(images, changes, tmp_path):
+    model = build(TINY, **changes)
+    model.save(tmp_path / "model.keras")
+    restored = keras.saving.load_model(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "model.weights.h5")
+    fresh = build(TINY, **changes)
+    fresh.load_weights(tmp_path / "model.weights.h5")
+    expected = model(images).logits
+    for other in (restored, fresh, tf.function(model)):
+        np.testing.assert_allclose(other(images).logits, expected, atol=1e-5)
+
+
+def test_efficientnet_and_bagnet_configs_round_trip():
+    for config in (CUB,):
+        model = build(config)
+        again = TNet.from_config(model.get_config())
+        assert again.get_config() == model.get_config()
+
+
+def test_constructed_by_keyword_arguments_with_a_backbone_of_ones_own():
+    model = TNet(
+        PlainCNN(), classes=3, base_resolution=(32, 48), grid=4, cell=0.4, locations=(2,)
+    )
+    outputs = model(tf.zeros((1, 100, 300, 3), tf.uint8))
+    assert outputs.logits.shape == (1, 3)
+
+
+def test_a_grid_larger_than_the_feature_map_is_refused_when_the_model_is_made():
+    with pytest.raises(UserError, match="fewer than --grid=7"):
+        build(base_resolution=(24, 24), grid=7)

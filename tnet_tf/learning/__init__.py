@@ -1,0 +1,1 @@
+"""The learning rule: from outputs and labels to loss terms and rewards; sees no model."""

@@ -1,0 +1,82 @@
+"""The learning rule with per-feature regularisation (paper eq. 1 to 3, appendix 1)."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tnet_tf.config import LearningConfig
+from tnet_tf.outputs import Outputs
+
+
+class LossTerms(NamedTuple):
+    """The four terms of eq. 3, weighted; all scalars, means over the N * M examples.
+
+    Attributes:
+      classification: cross-entropy of the whole sequence, times lambda_c.
+      reinforce: reward times log-probability of the sequence, times lambda_f * lambda_r.
+      feature_classification: mean cross-entropy of the single vectors, times 1 - lambda_c.
+      feature_reinforce: the same for single locations, times lambda_f * (1 - lambda_r).
+    """
+
+    classification: tf.Tensor
+    reinforce: tf.Tensor
+    feature_classification: tf.Tensor
+    feature_reinforce: tf.Tensor
+
+
+def learning_rule(
+    outputs: Outputs, labels: tf.Tensor, baseline: tf.Tensor, config: LearningConfig
+) -> tuple[LossTerms, tf.Tensor]:
+    """Loss terms of a batch whose gradients are the updates of eq. 3.
+
+    Feed-forward outputs (no locations) make it plain cross-entropy.
+
+    Args:
+      outputs: of n images.
+      labels: (n,) int32.
+      baseline: scalar b; no gradient flows into it, nor into the rewards.
+      config: lambda_f, lambda_c, lambda_r and per_feature_levels.
+
+    Returns:
+      The terms, and the mean reward lambda_r * mean R_s + (1 - lambda_r) * mean R_k that updates
+      the baseline.
+    """
+    vector_levels = tf.concat([[1], outputs.levels], axis=0)
+    capped = config.per_feature_levels or vector_levels.dtype.max
+    vectors = tf.cast(vector_levels <= capped, tf.float32)
+    attended = vectors[1:]
+
+    sequence_loss = cross_entropy(outputs.logits, labels)
+    feature_loss = cross_entropy(outputs.feature_logits, labels[:, tf.newaxis])
+    sequence_reward = reward(outputs.logits, labels)
+    feature_reward = reward(outputs.feature_logits[:, 1:], labels[:, tf.newaxis])
+
+    def per_image(values: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
+        """Mean over the counted vectors of each image; 0 where there are none."""
+        return tf.math.divide_no_nan(tf.reduce_sum(values * counted, 1), tf.reduce_sum(counted))
+
+    advantage = tf.stop_gradient(sequence_reward - baseline)
+    feature_advantage = tf.stop_gradient(feature_reward - baseline)
+    reinforce = advantage * -tf.reduce_sum(outputs.log_probs, axis=1)
+    feature_reinforce = per_image(feature_advantage * -outputs.log_probs, attended)
+
+    lambda_f, lambda_c, lambda_r = config.lambda_f, config.lambda_c, config.lambda_r
+    terms = LossTerms(
+        lambda_c * tf.reduce_mean(sequence_loss),
+        lambda_f * lambda_r * tf.reduce_mean(reinforce),
+        (1 - lambda_c) * tf.reduce_mean(per_image(feature_loss, vectors)),
+        lambda_f * (1 - lambda_r) * tf.reduce_mean(feature_reinforce),
+    )
+    mean_reward = lambda_r * sequence_reward + (1 - lambda_r) * per_image(feature_reward, attended)
+    return terms, tf.stop_gradient(tf.reduce_mean(mean_reward))
+
+
+def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """-log p(label): logits (.., classes) and labels that broadcast to (..) give (..)."""
+    labels = tf.broadcast_to(labels, tf.shape(logits)[:-1])
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+
+def reward(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """1.0 where the most probable class is the label, else 0.0; shapes as in `cross_entropy`."""
+    return tf.cast(tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels, tf.float32)

@@ -1,0 +1,32 @@
+"""Trains a network: python -m tnet_tf.train --flagfile=experiments/demo.flags."""
+
+import time
+
+from tnet_tf import command
+from tnet_tf.config import Config
+from tnet_tf.inputs import catalog
+from tnet_tf.training.trainer import Trainer
+
+
+def main(config: Config) -> None:
+    """Trains a network on prepared records (see tnet_tf.prepare).
+
+    Shows progress; writes settings, checkpoints, the best model and TensorBoard logs to --run_dir.
+    The same command goes on where an earlier one was interrupted.
+
+    Example: python -m tnet_tf.train --flagfile=experiments/demo.flags --run_dir=runs/mine
+    """
+    config.check()
+    dataset = catalog.open_dataset(config.data)
+    started = time.perf_counter()
+    trainer = Trainer(config, dataset)
+    trainer.fit()
+    seconds = time.perf_counter() - started
+    print(
+        f"done: {trainer.steps} steps, {seconds:.0f} s in this session, best validation top-1 "
+        f"{float(trainer.best):.2%}, model in {config.train.run_dir}/best.keras"
+    )
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,1 @@
+"""Training: the compiled step, schedules, checkpoints and the loop around them."""

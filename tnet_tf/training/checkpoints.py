@@ -1,0 +1,206 @@
+"""What a run leaves on disk: resumable checkpoints, the best model, the settings.
+
+    run_dir/config.json      settings of the run
+    run_dir/checkpoints/     state of training: weights, optimisers, baseline, step, best accuracy
+    run_dir/best.keras       the model that did best on the validation split
+
+Every file is written beside its place and then moved there, so a crash or a full disk leaves the
+last good one.
+"""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tnet_tf.config import Config
+from tnet_tf.errors import UserError
+from tnet_tf.models.factory import build_model
+
+CONFIG, BEST, CHECKPOINTS = "config.json", "best.keras", "checkpoints"
+# Settings that may change when a run goes on: they do not change what is learned.
+_FREE = {
+    "run_dir",
+    "data_dir",
+    "folder",
+    "boxes_csv",
+    "on_bad_image",
+    "data_workers",
+    "test_split",
+    "checkpoint_every",
+    "evaluate_every",
+    "summary_every",
+    "summary_images",
+}
+
+
+class Checkpoints:
+    """Saves and restores the state of training.
+
+    Args:
+      run_dir: folder of the run.
+      state: trackable objects and variables by name; saved and restored together.
+    """
+
+    def __init__(self, run_dir: str, **state: Any):
+        self.run_dir = Path(run_dir)
+        self.checkpoint = tf.train.Checkpoint(**state)
+        self.manager = tf.train.CheckpointManager(
+            self.checkpoint, str(self.run_dir / CHECKPOINTS), max_to_keep=2
+        )
+
+    def restore(self) -> bool:
+        """Restores the last checkpoint; returns whether there was one.
+
+        Raises:
+          UserError: when it can't be read or is of another network.
+        """
+        latest = self.manager.latest_checkpoint
+        if latest is None:
+            return False
+        try:
+            self.checkpoint.restore(latest).assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"checkpoint {latest} does not fit this network ({reason}); use the settings it was "
+                "made with, or another --run_dir"
+            ) from error
+        return True
+
+    def save(self, step: int) -> None:
+        """Saves the state as the checkpoint of `step`.
+
+        Raises:
+          UserError: when it can't be written, for example on a full disk.
+        """
+        with self._writing("checkpoint"):
+            self.manager.save(checkpoint_number=step)
+
+    def save_best(self, model: keras.Model) -> None:
+        """Saves the model as the best one.
+
+        Raises:
+          UserError: when it can't be written.
+        """
+        temporary = self.run_dir / f"unfinished-{BEST}"
+        with self._writing("best model"):
+            try:
+                model.save(temporary)
+                os.replace(temporary, self.run_dir / BEST)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _writing(self, what: str) -> Iterator[None]:
+        last = self.manager.latest_checkpoint or "none yet"
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"the {what} could not be written to {self.run_dir} ({reason}); free some space and "
+                f"repeat the command: it goes on from the last good checkpoint, {last}"
+            ) from error
+
+
+def keep_config(config: Config) -> None:
+    """Writes the settings beside the checkpoints, or checks them against those found there.
+
+    Raises:
+      UserError: when the folder can't be written, or holds checkpoints of another configuration.
+    """
+    path = Path(config.train.run_dir) / CONFIG
+    if path.is_file():
+        differences = _differences(_read_config(path), config)
+        if differences:
+            raise UserError(
+                f"{path.parent} holds a run with other settings: {'; '.join(differences)}. Use "
+                "the same settings to go on with it, or another --run_dir"
+            )
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".unfinished")
+        temporary.write_text(config.to_json())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"--run_dir={config.train.run_dir} can't be written: {error}") from error
+
+
+def load_model(config: Config) -> keras.Model:
+    """The best or the last model of a finished or running run.
+
+    Args:
+      config: its `train.run_dir` and `eval.checkpoint` say which; its `model` settings must be
+        those of the run.
+
+    Raises:
+      UserError: when there is no such model, it can't be read, or the settings differ.
+    """
+    run_dir = Path(config.train.run_dir)
+    if not (run_dir / CONFIG).is_file():
+        raise UserError(f"--run_dir={run_dir} holds no run; train one first with the same flags")
+    trained = _read_config(run_dir / CONFIG)
+    # How many locations to attend is a choice of the call; noise is off outside of training.
+    ignored = {"locations", "sampling", "dropout", "spatial_dropout", "stochastic_depth"}
+    differences = [
+        text
+        for name, text in _section_differences(trained.model, config.model)
+        if name not in ignored
+    ]
+    if differences:
+        raise UserError(f"{run_dir} holds another network: {'; '.join(differences)}")
+    try:
+        if config.eval.checkpoint == "best":
+            return keras.saving.load_model(run_dir / BEST, compile=False)
+        return _load_last(run_dir, trained)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"the {config.eval.checkpoint} model of {run_dir} can't be read: {reason}"
+        ) from error
+
+
+def _load_last(run_dir: Path, trained: Config) -> keras.Model:
+    latest = tf.train.latest_checkpoint(str(run_dir / CHECKPOINTS))
+    if latest is None:
+        raise UserError(f"{run_dir} holds no checkpoint yet")
+    reader = tf.train.load_checkpoint(latest)
+    classes = int(reader.get_tensor("classes/.ATTRIBUTES/VARIABLE_VALUE"))
+    model = build_model(trained.model, classes)
+    tf.train.Checkpoint(model=model).restore(latest).expect_partial()
+    return model
+
+
+def _read_config(path: Path) -> Config:
+    try:
+        return Config.from_json(path.read_text())
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path} is not a settings file of this version: {error}") from error
+
+
+def _differences(theirs: Config, ours: Config) -> list[str]:
+    """What differs among the settings that decide what is learned."""
+    return [
+        text
+        for section in ("data", "model", "learning", "train")
+        for name, text in _section_differences(getattr(theirs, section), getattr(ours, section))
+        if name not in _FREE
+    ]
+
+
+def _section_differences(theirs: Any, ours: Any) -> Iterator[tuple[str, str]]:
+    for field in dataclasses.fields(theirs):
+        before, now = getattr(theirs, field.name), getattr(ours, field.name)
+        if before != now:
+            yield field.name, f"--{field.name} was {_text(before)}, now {_text(now)}"
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,75 @@
+"""Optimisers, one per group of layers, and their step schedule (paper 5.1, appendix 2.2)."""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+import keras
+
+from tnet_tf.config import TrainConfig
+
+
+class LayerGroup(NamedTuple):
+    """Weights that share an optimiser.
+
+    Attributes:
+      name: 'new', or 'pretrained' for weights that were loaded.
+      optimizer: with its state built.
+      variables: the weights it updates.
+    """
+
+    name: str
+    optimizer: keras.optimizers.Optimizer
+    variables: list[keras.Variable]
+
+
+def step_schedule(
+    rate: float, steps: int, config: TrainConfig
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate that drops once, after a share of all steps."""
+    drop_at = int(config.learning_rate_drop_at * steps)
+    return keras.optimizers.schedules.PiecewiseConstantDecay(
+        [drop_at], [rate, rate * config.learning_rate_drop]
+    )
+
+
+def make_groups(
+    variables: Mapping[str, keras.Variable],
+    pretrained: Collection[str],
+    steps: int,
+    config: TrainConfig,
+) -> list[LayerGroup]:
+    """Splits trainable weights into new and pretrained ones, each with its own optimiser.
+
+    Args:
+      variables: trainable weights by name.
+      pretrained: names of those that were loaded.
+      steps: of the whole run.
+      config: optimiser and learning rates.
+
+    Returns:
+      One or two groups; every variable is in exactly one.
+    """
+    rates = {"new": config.learning_rate}
+    split = config.pretrained_learning_rate > 0
+    if split:
+        rates["pretrained"] = config.pretrained_learning_rate
+    groups = []
+    for name, rate in rates.items():
+        members = [
+            variable
+            for key, variable in variables.items()
+            if not split or (key in pretrained) == (name == "pretrained")
+        ]
+        if members:
+            optimizer = _optimizer(step_schedule(rate, steps, config), config, name)
+            optimizer.build(members)
+            groups.append(LayerGroup(name, optimizer, members))
+    return groups
+
+
+def _optimizer(
+    rate: keras.optimizers.schedules.LearningRateSchedule, config: TrainConfig, name: str
+) -> keras.optimizers.Optimizer:
+    if config.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=config.momentum, name=f"sgd_{name}")
+    return keras.optimizers.Adam(rate, epsilon=config.adam_epsilon, name=f"adam_{name}")

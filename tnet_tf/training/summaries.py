@@ -1,0 +1,51 @@
+"""What a run shows in TensorBoard: loss terms, rewards, accuracies, rates and attended regions."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tnet_tf.evaluation.figures import attended_image
+
+
+class Summaries:
+    """Writes to `<run_dir>/tensorboard`.
+
+    Args:
+      run_dir: folder of the run.
+    """
+
+    def __init__(self, run_dir: str):
+        self.writer = tf.summary.create_file_writer(f"{run_dir}/tensorboard")
+
+    def scalars(self, prefix: str, values: Mapping[str, Any], step: int) -> None:
+        """Writes numbers; a vector `x_by_locations` becomes `x/0`, `x/1`, .. by locations.
+
+        Args:
+          prefix: 'train' or 'validation'.
+          values: scalars or vectors by name.
+          step: training steps done.
+        """
+        with self.writer.as_default(step=step):
+            for name, value in values.items():
+                for index, number in enumerate(np.ravel(value)):
+                    part = f"/{index}" if np.ndim(value) else ""
+                    tf.summary.scalar(f"{prefix}/{name.removesuffix('_by_locations')}{part}", number)
+
+    def attended(self, model: Callable[..., Any], images: tf.Tensor, step: int) -> None:
+        """Writes pictures of where the model looks.
+
+        Args:
+          model: the network.
+          images: (n, H, W, 3) float32 in [-1, 1].
+          step: training steps done.
+        """
+        boxes = model(images).boxes
+        with self.writer.as_default(step=step):
+            pictures = attended_image(images, boxes)
+            tf.summary.image("attended regions", pictures, max_outputs=len(images))
+
+    def flush(self) -> None:
+        """Makes what was written visible to TensorBoard."""
+        self.writer.flush()

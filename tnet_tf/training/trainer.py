@@ -1,0 +1,202 @@
+"""The loop around the training step: strategy, data, progress, evaluation, checkpoints."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tnet_tf.config import Config
+from tnet_tf.errors import UserError
+from tnet_tf.evaluation.accuracy import Accuracy
+from tnet_tf.evaluation.loop import Evaluation
+from tnet_tf.inputs import pipeline
+from tnet_tf.inputs.catalog import Dataset
+from tnet_tf.learning.baseline import RewardBaseline
+from tnet_tf.models.factory import build_model
+from tnet_tf.models.published_weights import load_pretrained, variable_names
+from tnet_tf.training.checkpoints import BEST, Checkpoints, keep_config
+from tnet_tf.training.devices import make_strategy
+from tnet_tf.training.optimizers import make_groups
+from tnet_tf.training.step import TrainStep
+from tnet_tf.training.summaries import Summaries
+
+
+class Trainer:
+    """A run from its settings to its best model; goes on where an earlier one stopped.
+
+    Args:
+      config: all settings, checked.
+      dataset: prepared records.
+
+    Raises:
+      UserError: when settings, data, weights or an earlier run do not fit together.
+    """
+
+    def __init__(self, config: Config, dataset: Dataset):
+        self.config, self.dataset = config, dataset
+        train = config.train
+        keep_config(config)
+        if train.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        keras.utils.set_random_seed(train.seed)
+        self.strategy = make_strategy(train.devices)
+        self.train_split = dataset.train_split
+        self.steps = train.train_steps or self._steps_of(train.epochs)
+        with self.strategy.scope():
+            self._build()
+        self.checkpoints = Checkpoints(train.run_dir, **self.state)
+        self.summaries = Summaries(train.run_dir)
+        self.evaluation = Evaluation(self.model)
+        self.stopped = False
+
+    def _build(self) -> None:
+        """Makes all variables of the run."""
+        config, classes = self.config, len(self.dataset.classes)
+        if config.model.classes not in (0, classes):
+            raise UserError(
+                f"--classes={config.model.classes}, but {config.data.dataset} has {classes} classes"
+            )
+        self.model = build_model(config.model, classes)
+        pretrained: tuple[str, ...] = ()
+        if config.train.pretrained:
+            report = load_pretrained(self.model, config.train.pretrained)
+            pretrained = report.loaded
+            print(report, flush=True)
+        trainable = {id(variable) for variable in self.model.trainable_variables}
+        names = {n: v for n, v in variable_names(self.model).items() if id(v) in trainable}
+        groups = make_groups(names, pretrained, self.steps, config.train)
+        baseline = RewardBaseline()
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.best = tf.Variable(-1.0, trainable=False, name="best_accuracy")
+        self.train_step = TrainStep(
+            self.model, groups, baseline, self.step, config.learning, config.train.seed
+        )
+        self.state = {
+            "model": self.model,
+            "baseline": baseline.value,
+            "step": self.step,
+            "best": self.best,
+            "classes": tf.Variable(classes, trainable=False, name="classes"),
+            **{f"optimizer_{group.name}": group.optimizer for group in groups},
+        }
+
+    def fit(self) -> None:
+        """Trains up to the last step; interrupted, it saves a checkpoint first.
+
+        Raises:
+          KeyboardInterrupt: after SIGINT or SIGTERM, once a checkpoint is written.
+          UserError: when records can't be read or files can't be written.
+        """
+        if self.checkpoints.restore():
+            print(f"going on after step {int(self.step)} of {self.steps}", flush=True)
+        start = int(self.step)
+        batches = pipeline.training_batches(
+            self.dataset,
+            self.config.data,
+            self.config.train.batch_size,
+            self.config.train.seed,
+            start_step=start,
+            steps=self.steps,
+        )
+        distributed = self.strategy.experimental_distribute_dataset(batches)
+        with self._stop_on_signal(), tqdm(
+            total=self.steps, initial=start, unit="step", desc="training", mininterval=1
+        ) as progress, pipeline.record_errors(self.dataset):
+            iterator = iter(distributed)
+            since, steps_since = time.perf_counter(), 0
+            for step in range(start + 1, self.steps + 1):
+                metrics = self.train_step(next(iterator))
+                progress.update()
+                steps_since += 1
+                if step % self.config.train.summary_every == 0 or step == self.steps:
+                    self._report(metrics, step, steps_since / (time.perf_counter() - since), progress)
+                if self._is_due(step):
+                    self._keep(step, progress)
+                if self.stopped:
+                    self.checkpoints.save(step)
+                    raise KeyboardInterrupt
+                if step % self.config.train.summary_every == 0 or self._is_due(step):
+                    since, steps_since = time.perf_counter(), 0
+
+    def _steps_of(self, epochs: int) -> int:
+        count = pipeline.count(self.dataset, self.train_split)
+        return -(-epochs * count // self.config.train.batch_size)
+
+    def _is_due(self, step: int) -> bool:
+        """Whether a checkpoint is written after this step."""
+        return step % self.config.train.checkpoint_every == 0 or step == self.steps
+
+    def _report(
+        self, metrics: dict[str, tf.Tensor], step: int, rate: float, progress: Any
+    ) -> None:
+        """Scalars to TensorBoard and to the progress bar."""
+        values = {name: value.numpy() for name, value in metrics.items()}
+        values["images_per_second"] = rate * self.config.train.batch_size
+        if not np.isfinite(values["loss"]):
+            raise UserError(
+                f"the loss is {values['loss']} at step {step}; lower --learning_rate. The last good "
+                f"checkpoint is {self.checkpoints.manager.latest_checkpoint or 'none'}"
+            )
+        self.summaries.scalars("train", values, step)
+        accuracy = values["accuracy_by_locations"][-1]
+        progress.set_postfix(
+            loss=f"{values['loss']:.3f}", accuracy=f"{accuracy:.1%}", reward=f"{values['reward']:.2f}"
+        )
+
+    def _keep(self, step: int, progress: Any) -> None:
+        """Evaluates when it is time to, then writes the checkpoint."""
+        every = self.config.train.evaluate_every or self.config.train.checkpoint_every
+        if step % every == 0 or step == self.steps:
+            results = self._validate()
+            accuracy = float(results["top1_by_locations"][-1])
+            self.summaries.scalars("validation", results, step)
+            progress.write(f"step {step}: validation top-1 {accuracy:.2%}")
+            if accuracy > float(self.best):
+                self.checkpoints.save_best(self.model)
+                self.best.assign(accuracy)
+        self.checkpoints.save(step)
+        self.summaries.flush()
+
+    def _validate(self) -> dict[str, Any]:
+        """Accuracy on the validation split; also pictures of attended regions."""
+        batches = self._validation_batches()
+        if self.config.train.summary_images and self.config.model.model != "feedforward":
+            images = next(iter(batches)).image[: self.config.train.summary_images]
+            self.summaries.attended(self.model, images, int(self.step))
+        return self.evaluation.run(batches, [Accuracy()])
+
+    def _validation_batches(self) -> tf.data.Dataset:
+        return pipeline.evaluation_batches(
+            self.dataset,
+            self.dataset.validation_split,
+            self.config.data,
+            self.config.eval.eval_batch_size,
+        )
+
+    @contextlib.contextmanager
+    def _stop_on_signal(self) -> Iterator[None]:
+        """Lets SIGINT and SIGTERM end the run after the current step."""
+
+        def stop(*_: Any) -> None:
+            self.stopped = True
+
+        try:
+            before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # Not in the main thread: signals are not ours to handle.
+            before = {}
+        try:
+            yield
+        finally:
+            for name, handler in before.items():
+                signal.signal(name, handler)
+
+
+def best_model_path(config: Config) -> str:
+    """Where a finished run keeps its best model."""
+    return f"{config.train.run_dir}/{BEST}"
