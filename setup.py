@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 REQUIREMENTS = [
     "absl-py>=2.1,<3",
     "h5py>=3.11,<4",
+    "importlib-resources>=6,<8",  # TFDS needs it and does not say so.
     "keras>=3.12,<3.16",
     "keras-cv>=0.9,<0.10",
     "matplotlib>=3.9,<4",

@@ -25,9 +25,7 @@ CUB = ModelConfig(
     locations=(5,),
     feature_weighting=True,
 )
-TINY = ModelConfig(
-    backbone="plain_cnn", base_resolution=(32, 32), grid=3, cell=0.5, locations=(2,)
-)
+TINY = ModelConfig(backbone="plain_cnn", base_resolution=(32, 32), grid=3, cell=0.5, locations=(2,))
 
 
 def build(config: ModelConfig = TINY, classes: int = 4, **changes) -> keras.Model:

@@ -19,7 +19,11 @@ def run(main: Callable[[Config], None]) -> None:
     Exit codes: 0 done; 2 a user's mistake, told in one line on stderr; 130 interrupted.
     """
     if any(argument in _HELP for argument in sys.argv[1:]):
-        print(main.__doc__, "\nSettings (also from a file, --flagfile=experiments/NAME.flags):", sep="\n")
+        print(
+            main.__doc__,
+            "\nSettings (also from a file, --flagfile=experiments/NAME.flags):",
+            sep="\n",
+        )
         print(flags.usage())
         sys.exit(0)
     try:

@@ -49,7 +49,8 @@ class DataConfig:
         (224, 224), "Height and width in pixels to which images are resized; one number: square."
     )
     random_crop: bool = setting(
-        False, "Train on crops of 85 to 100% of the area, aspect 0.5 to 2, that keep the box in view."
+        False,
+        "Train on crops of 85 to 100% of the area, aspect 0.5 to 2, that keep the box in view.",
     )
     random_resize: bool = setting(
         False, "Resize training images by one of 8 interpolation methods at random."
@@ -151,7 +152,9 @@ class ModelConfig:
         if self.model == "feedforward":
             return
         _check(len(self.base_resolution) == 2, "--base_resolution takes one or two numbers")
-        for side, base, name in zip(image_size, self.base_resolution, ("high", "wide"), strict=True):
+        for side, base, name in zip(
+            image_size, self.base_resolution, ("high", "wide"), strict=True
+        ):
             _check(
                 0 < base <= side,
                 f"--base_resolution={base} is larger than the image, which is {side} px {name} "
@@ -179,7 +182,8 @@ class LearningConfig:
 
     lambda_f: float = setting(0.1, "Weight of the REINFORCE terms (eq. 1).")
     lambda_c: float = setting(
-        0.3, "Share of the whole sequence in the classification loss (eq. 3); 1: no per-feature loss."
+        0.3,
+        "Share of the whole sequence in the classification loss (eq. 3); 1: no per-feature loss.",
     )
     lambda_r: float = setting(
         0.3, "Share of the whole sequence in the rewards (eq. 3); 1: no per-feature reward."
@@ -188,9 +192,12 @@ class LearningConfig:
         0, "Levels whose features are regularised one by one (4.2), counted from 1; 0: all."
     )
     monte_carlo_samples: int = setting(
-        1, "Location sequences sampled per image (M of eq. 1); above 1 needs sampling=without_replacement."
+        1,
+        "Location sequences sampled per image (M of eq. 1); above 1 needs sampling=without_replacement.",
     )
-    l2_weight: float = setting(0.0, "Weight of the sum of squares of the weights, BatchNorm's left out.")
+    l2_weight: float = setting(
+        0.0, "Weight of the sum of squares of the weights, BatchNorm's left out."
+    )
     lambda_con: float = setting(0.0, "Weight of the contrastive loss (appendix eq. 9).")
     alpha: float = setting(0.4, "Similarity that features of different classes may reach (eq. 9).")
 
@@ -216,7 +223,9 @@ class TrainConfig:
     train_steps: int = setting(0, "Training steps; 0: --epochs decides.")
     epochs: int = setting(0, "Passes over the training split; 0: --train_steps decides.")
     optimizer: str = setting("adam", "Optimiser.", choices=("adam", "sgd"))
-    adam_epsilon: float = setting(1e-7, "Adam's epsilon (the published code's; the paper says 1e-8).")
+    adam_epsilon: float = setting(
+        1e-7, "Adam's epsilon (the published code's; the paper says 1e-8)."
+    )
     momentum: float = setting(0.9, "SGD's momentum.")
     learning_rate: float = setting(1e-3, "Learning rate of new layers.")
     pretrained_learning_rate: float = setting(
@@ -234,8 +243,9 @@ class TrainConfig:
     seed: int = setting(0, "Seed of weights, order, augmentation, sampling and dropout.")
     deterministic: bool = setting(False, "Make every operation deterministic (slower).")
     devices: int = setting(
-        0, "Devices to train on with MirroredStrategy; 0: all GPUs, or the CPU. On a machine "
-        "without GPU, more than 1 makes that many virtual CPU devices."
+        0,
+        "Devices to train on with MirroredStrategy; 0: all GPUs, or the CPU. On a machine "
+        "without GPU, more than 1 makes that many virtual CPU devices.",
     )
     checkpoint_every: int = setting(1000, "Steps between checkpoints.")
     evaluate_every: int = setting(0, "Steps between evaluations; 0: with every checkpoint.")
@@ -250,8 +260,12 @@ class TrainConfig:
             "give either --train_steps or --epochs, as a positive number",
         )
         _check(self.learning_rate > 0, "--learning_rate must be positive")
-        _check(self.pretrained_learning_rate >= 0, "--pretrained_learning_rate must not be negative")
-        _check(0 < self.learning_rate_drop_at <= 1, "--learning_rate_drop_at is a share of the steps")
+        _check(
+            self.pretrained_learning_rate >= 0, "--pretrained_learning_rate must not be negative"
+        )
+        _check(
+            0 < self.learning_rate_drop_at <= 1, "--learning_rate_drop_at is a share of the steps"
+        )
         for name in ("checkpoint_every", "summary_every"):
             _check(getattr(self, name) > 0, f"--{name} must be positive")
         for name in ("devices", "seed", "evaluate_every", "summary_images"):
@@ -275,7 +289,9 @@ class EvalConfig:
         (), "Locations attended per grid in evaluation, one number per level; default: --locations."
     )
     figure_images: int = setting(6, "Images in the figure of attended regions; 0: no figure.")
-    report_dir: str = setting("", "Folder of table, JSON and figure; default: <run_dir>/evaluation.")
+    report_dir: str = setting(
+        "", "Folder of table, JSON and figure; default: <run_dir>/evaluation."
+    )
 
     def check(self) -> None:
         """Raises `UserError` for a value out of range."""

@@ -36,8 +36,10 @@ def test_a_key_decides_what_is_dropped_and_draws_differ_from_each_other():
         with keyed_randomness(key):
             return layer(values, training=True), layer(values, training=True)
 
-    first, again, other = twice(tf.constant([0, 1])), twice(tf.constant([0, 1])), twice(
-        tf.constant([0, 2])
+    first, again, other = (
+        twice(tf.constant([0, 1])),
+        twice(tf.constant([0, 1])),
+        twice(tf.constant([0, 2])),
     )
     np.testing.assert_array_equal(first[0], again[0])
     assert (first[0].numpy() != other[0].numpy()).any()

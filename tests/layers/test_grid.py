@@ -68,7 +68,9 @@ def test_uint8_images_read_like_float_ones():
     for resolution in ((32, 32), (20, 50)):
         views = [
             grids.crop_and_resize(
-                pixels, grids.attended_regions(grids.whole_images(pixels), cells, 3, 0.5), resolution
+                pixels,
+                grids.attended_regions(grids.whole_images(pixels), cells, 3, 0.5),
+                resolution,
             )
             for pixels in (images, as_float)
         ]

@@ -10,7 +10,9 @@ def test_encodings_hold_the_waves_of_y_x_and_scale(size):
     count = size // 6
     frequencies = [(1 / 100) ** (t / (count - 1)) for t in range(count)]
     x, y, scale = 7, 2, 1
-    expected = [wave(p * f) for p in (y, x, scale) for wave in (np.sin, np.cos) for f in frequencies]
+    expected = [
+        wave(p * f) for p in (y, x, scale) for wave in (np.sin, np.cos) for f in frequencies
+    ]
     expected += [0.0] * (size - 6 * count)
     encoding = positional_encoding(tf.constant([[x, y, scale]]), size)
     np.testing.assert_allclose(encoding[0], expected, atol=1e-5)

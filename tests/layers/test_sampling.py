@@ -56,8 +56,10 @@ def test_sequences_are_drawn_as_often_as_equation_7_says():
 
 def test_a_key_decides_the_draw():
     rows = tf.fill((50, 9), 1 / 9)
-    draw = [sampling.without_replacement(rows, 3, tf.constant(key))[0].numpy().tolist()
-            for key in ([1, 2], [1, 2], [1, 3])]
+    draw = [
+        sampling.without_replacement(rows, 3, tf.constant(key))[0].numpy().tolist()
+        for key in ([1, 2], [1, 2], [1, 3])
+    ]
     assert draw[0] == draw[1]
     assert draw[0] != draw[2]
 

@@ -145,9 +145,7 @@ def test_efficientnet_and_bagnet_configs_round_trip():
 
 
 def test_constructed_by_keyword_arguments_with_a_backbone_of_ones_own():
-    model = TNet(
-        PlainCNN(), classes=3, base_resolution=(32, 48), grid=4, cell=0.4, locations=(2,)
-    )
+    model = TNet(PlainCNN(), classes=3, base_resolution=(32, 48), grid=4, cell=0.4, locations=(2,))
     outputs = model(tf.zeros((1, 100, 300, 3), tf.uint8))
     assert outputs.logits.shape == (1, 3)
 

@@ -112,9 +112,7 @@ def boxes(regions: Regions, images: tf.Tensor) -> tf.Tensor:
     return tf.cast(regions.bounds, tf.float32) / scale
 
 
-def crop_and_resize(
-    images: tf.Tensor, regions: Regions, resolution: tuple[int, int]
-) -> tf.Tensor:
+def crop_and_resize(images: tf.Tensor, regions: Regions, resolution: tuple[int, int]) -> tf.Tensor:
     """Reads regions at the base resolution: bilinear, half-pixel centres, no anti-aliasing.
 
     Args:
@@ -130,24 +128,27 @@ def crop_and_resize(
     columns, column_weights = _taps(
         regions.left, regions.width, resolution[1], regions.bounds[:, 1::2]
     )
-    rows = tf.clip_by_value(rows, 0, height - 1)
-    columns = tf.clip_by_value(columns, 0, width - 1)
-    line = tf.cast(regions.image[:, tf.newaxis] * height + rows, tf.int64) * tf.cast(width, tf.int64)
-    pixels = line[:, :, tf.newaxis] + tf.cast(columns, tf.int64)[:, tf.newaxis]
+    line = regions.image[:, tf.newaxis] * height + tf.clip_by_value(rows, 0, height - 1)
+    line = tf.cast(line, tf.int64) * tf.cast(width, tf.int64)
+    column = tf.cast(tf.clip_by_value(columns, 0, width - 1), tf.int64)
+    pixels = line[:, :, tf.newaxis] + column[:, tf.newaxis]
     channels = images.shape[-1]
-    values = tf.gather(tf.reshape(images, (-1, channels)), pixels)
-    values = to_symmetric(values)
-    # Two taps lie next to each other along each axis; weigh and add them, columns first.
-    for axis, weights in ((2, column_weights), (1, row_weights)):
-        values *= weights[:, tf.newaxis, :, tf.newaxis] if axis == 2 else weights[:, :, None, None]
-        taps = values.shape[axis] // resolution[axis - 1]
-        if taps == 2:
-            first, second = (slice(tap, None, 2) for tap in (0, 1))
-            if axis == 2:
-                values = values[:, :, first] + values[:, :, second]
-            else:
-                values = values[:, first] + values[:, second]
-    return values
+    values = to_symmetric(tf.gather(tf.reshape(images, (-1, channels)), pixels))
+    return _weighed(values, row_weights, column_weights, (*resolution, channels))
+
+
+def _weighed(
+    values: tf.Tensor, row_weights: tf.Tensor, column_weights: tf.Tensor, shape: tuple[int, ...]
+) -> tf.Tensor:
+    """Adds up (m, taps * h, taps * w, C) pixels by their weights to (m, h, w, C)."""
+    height, width, channels = shape
+    down, across = values.shape[1] // height, values.shape[2] // width
+    # Width and channels stay one axis: sums over long contiguous rows are several times faster.
+    values = tf.reshape(values, (-1, down, height, across, width * channels))
+    column_weights = tf.reshape(column_weights, (-1, 1, 1, across, width))
+    values = tf.reduce_sum(values * tf.repeat(column_weights, channels, axis=-1), axis=3)
+    values = tf.reduce_sum(values * tf.reshape(row_weights, (-1, down, height, 1)), axis=1)
+    return tf.reshape(values, (-1, *shape))
 
 
 def to_symmetric(images: tf.Tensor) -> tf.Tensor:
@@ -163,8 +164,8 @@ def _taps(
     """Pixels to read along one axis and their weights.
 
     Returns:
-      pixels: (m, taps * resolution) int32; the taps of one output are neighbours. There are two,
-        or one when regions are read as they are.
+      pixels: (m, taps * resolution) int32, the first taps of all outputs before the second ones.
+        There are two, or one when regions are read as they are.
       weights: the same shape, float32; 0 outside the (m, 2) bounds.
     """
     if isinstance(size, int) and size == resolution:
@@ -176,9 +177,9 @@ def _taps(
         centres = tf.clip_by_value(centres, tf.zeros((), tf.float64), extent - 1)
         lower = tf.floor(centres)
         upper = tf.minimum(lower + 1, extent - 1)
-        offsets = tf.reshape(tf.stack([lower, upper], axis=1), (-1,))
+        offsets = tf.concat([lower, upper], axis=0)
         share = centres - lower
-        weights = tf.reshape(tf.stack([1 - share, share], axis=1), (1, -1))
+        weights = tf.concat([1 - share, share], axis=0)[tf.newaxis]
         pixels = start[:, tf.newaxis] + tf.cast(offsets, tf.int32)
         weights = tf.cast(weights, tf.float32)
     inside = (pixels >= bounds[:, :1]) & (pixels < bounds[:, 1:])

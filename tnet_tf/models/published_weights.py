@@ -268,7 +268,9 @@ def _read_keras(model: keras.Model, path: Path) -> tuple[Arrays, Callable[[str],
             warnings.simplefilter("error", UserWarning)
             source.load_weights(path)
     if isinstance(getattr(source, "feature_extraction", source), Backbone):
-        return {name: np.asarray(v) for name, v in variable_names(source).items()}, lambda name: name
+        return {
+            name: np.asarray(v) for name, v in variable_names(source).items()
+        }, lambda name: name
     arrays = {v.path: np.asarray(v) for v in source.weights}
     _check_statistics(model, arrays, path)
     kept = {name: value for name, value in arrays.items() if not name.startswith("normalization")}
@@ -279,9 +281,11 @@ def _keras_applications_network(model: keras.Model, file: h5py.File) -> keras.Mo
     """An empty keras.applications network with the classifier, if any, that a weight file has."""
     matrices: list[tuple[int, ...]] = []
     file.visititems(
-        lambda _, item: matrices.append(item.shape)
-        if isinstance(item, h5py.Dataset) and len(item.shape) == 2
-        else None
+        lambda _, item: (
+            matrices.append(item.shape)
+            if isinstance(item, h5py.Dataset) and len(item.shape) == 2
+            else None
+        )
     )
     variant = _efficientnet(model).variant.upper()
     make = getattr(keras.applications, f"EfficientNet{variant}")

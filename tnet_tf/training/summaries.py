@@ -31,7 +31,9 @@ class Summaries:
             for name, value in values.items():
                 for index, number in enumerate(np.ravel(value)):
                     part = f"/{index}" if np.ndim(value) else ""
-                    tf.summary.scalar(f"{prefix}/{name.removesuffix('_by_locations')}{part}", number)
+                    tf.summary.scalar(
+                        f"{prefix}/{name.removesuffix('_by_locations')}{part}", number
+                    )
 
     def attended(self, model: Callable[..., Any], images: tf.Tensor, step: int) -> None:
         """Writes pictures of where the model looks.

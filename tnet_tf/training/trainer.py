@@ -105,9 +105,13 @@ class Trainer:
             steps=self.steps,
         )
         distributed = self.strategy.experimental_distribute_dataset(batches)
-        with self._stop_on_signal(), tqdm(
-            total=self.steps, initial=start, unit="step", desc="training", mininterval=1
-        ) as progress, pipeline.record_errors(self.dataset):
+        with (
+            self._stop_on_signal(),
+            tqdm(
+                total=self.steps, initial=start, unit="step", desc="training", mininterval=1
+            ) as progress,
+            pipeline.record_errors(self.dataset),
+        ):
             iterator = iter(distributed)
             since, steps_since = time.perf_counter(), 0
             for step in range(start + 1, self.steps + 1):
@@ -115,7 +119,9 @@ class Trainer:
                 progress.update()
                 steps_since += 1
                 if step % self.config.train.summary_every == 0 or step == self.steps:
-                    self._report(metrics, step, steps_since / (time.perf_counter() - since), progress)
+                    self._report(
+                        metrics, step, steps_since / (time.perf_counter() - since), progress
+                    )
                 if self._is_due(step):
                     self._keep(step, progress)
                 if self.stopped:
@@ -132,9 +138,7 @@ class Trainer:
         """Whether a checkpoint is written after this step."""
         return step % self.config.train.checkpoint_every == 0 or step == self.steps
 
-    def _report(
-        self, metrics: dict[str, tf.Tensor], step: int, rate: float, progress: Any
-    ) -> None:
+    def _report(self, metrics: dict[str, tf.Tensor], step: int, rate: float, progress: Any) -> None:
         """Scalars to TensorBoard and to the progress bar."""
         values = {name: value.numpy() for name, value in metrics.items()}
         values["images_per_second"] = rate * self.config.train.batch_size
@@ -146,7 +150,9 @@ class Trainer:
         self.summaries.scalars("train", values, step)
         accuracy = values["accuracy_by_locations"][-1]
         progress.set_postfix(
-            loss=f"{values['loss']:.3f}", accuracy=f"{accuracy:.1%}", reward=f"{values['reward']:.2f}"
+            loss=f"{values['loss']:.3f}",
+            accuracy=f"{accuracy:.1%}",
+            reward=f"{values['reward']:.2f}",
         )
 
     def _keep(self, step: int, progress: Any) -> None:

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.networks import build
+from tnet_tf.evaluation.accuracy import Accuracy
+from tnet_tf.evaluation.loop import Evaluation, PaddedBatch
+
+
+class Recorder:
+    """Keeps everything it is handed."""
+
+    def __init__(self):
+        self.seen = []
+
+    def update(self, outputs, batch):
+        self.seen.append((outputs, batch))
+
+    def results(self):
+        yield "batches", len(self.seen)
+
+
+@pytest.fixture
+def images():
+    return tf.random.uniform((8, 48, 40, 3), -1, 1)
+
+
+@pytest.fixture
+def batches(images):
+    """Five images in batches of four; the other three rows are padding."""
+    mask = tf.constant([1.0] * 5 + [0.0] * 3)
+    boxes = tf.random.uniform((8, 4))
+    everything = PaddedBatch(images, tf.range(8) % 4, boxes, mask)
+    return tf.data.Dataset.from_tensor_slices(everything).batch(4)
+
+
+def test_padding_reaches_no_evaluator(images, batches):
+    model, recorder = build(), Recorder()
+    Evaluation(model).run(batches, [recorder], locations=(2, 1))
+    assert [batch.label.tolist() for _, batch in recorder.seen] == [[0, 1, 2, 3], [0]]
+    expected = model(images[4:5], locations=(2, 1))
+    outputs, batch = recorder.seen[1]
+    np.testing.assert_array_equal(batch.image, images[4:5])
+    for name, value in expected._asdict().items():
+        if name == "location_probs":
+            # One grid per image at level 1, two at level 2.
+            assert [len(grids) for grids in outputs.location_probs] == [1, 2]
+            for actual, wanted in zip(outputs.location_probs, value, strict=True):
+                np.testing.assert_allclose(actual, wanted, atol=1e-5)
+        else:
+            np.testing.assert_allclose(getattr(outputs, name), value, atol=1e-5, err_msg=name)
+
+
+def test_evaluators_get_numpy_arrays(batches):
+    recorder = Recorder()
+    Evaluation(build()).run(batches, [recorder])
+    outputs, batch = recorder.seen[0]
+    arrays = [*batch, *outputs._replace(location_probs=()), *outputs.location_probs]
+    assert {type(array) for array in arrays if not isinstance(array, tuple)} == {np.ndarray}
+
+
+def test_results_of_all_evaluators_come_together(batches):
+    results = Evaluation(build()).run(batches, [Recorder(), Accuracy()])
+    assert results["batches"] == 2
+    assert results["images"] == 5
+    assert len(results["top1_by_locations"]) == 3
+
+
+def test_the_number_of_locations_is_a_choice_of_each_run(batches):
+    evaluation = Evaluation(build())
+    for locations, count in (((4,), 4), ((2, 3), 8), ((), 0)):
+        results = evaluation.run(batches, [Accuracy()], locations)
+        assert len(results["top1_by_locations"]) == count + 1
+
+
+def test_the_network_is_traced_once_for_all_batches_and_runs(batches):
+    model, traces = build(), []
+
+    def counted(*arguments, **settings):
+        traces.append(1)
+        return model(*arguments, **settings)
+
+    evaluation = Evaluation(counted)
+    for _ in range(3):
+        evaluation.run(batches, [Accuracy()])
+    assert len(traces) == 1
+
+
+def test_a_later_run_uses_the_weights_of_its_time(batches):
+    model = build()
+    evaluation = Evaluation(model)
+    evaluation.run(batches, [Accuracy()])
+    kernel, bias = model.classification.linear.weights
+    kernel.assign(tf.zeros_like(kernel))
+    bias.assign([0.0, 1.0, 0.0, 0.0])
+    # Everything is class 1 now, as is one of the five images.
+    assert evaluation.run(batches, [Accuracy()])["top1_by_locations"] == [0.2, 0.2, 0.2]
+
+
+def test_shows_progress_only_when_asked(batches, capsys):
+    evaluation = Evaluation(build())
+    evaluation.run(batches, [Accuracy()])
+    assert capsys.readouterr().err == ""
+    evaluation.run(batches, [Accuracy()], progress=True)
+    shown = capsys.readouterr().err
+    assert "2/2" in shown
+    assert "batch" in shown

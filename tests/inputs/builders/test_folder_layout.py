@@ -1,0 +1,101 @@
+import pytest
+
+from tests.inputs.images import make_folder, noise
+from tnet_tf.errors import UserError
+from tnet_tf.inputs.builders import folder_layout
+
+
+def test_splits_and_classes_are_the_folders(tmp_path):
+    layout = folder_layout.scan(make_folder(tmp_path, {"train": 2, "val": 1, "test": 1}))
+    assert layout.splits["train"] == {
+        "cat": ["train/cat/0.png", "train/cat/1.png"],
+        "dog": ["train/dog/0.png", "train/dog/1.png"],
+    }
+    assert list(layout.splits) == ["test", "train", "val"]
+    assert layout.classes == ["cat", "dog"]
+
+
+def test_a_folder_of_classes_is_one_split(tmp_path):
+    layout = folder_layout.scan(make_folder(tmp_path, {"": 3}))
+    assert layout.splits == {
+        "train": {name: [f"{name}/{i}.png" for i in range(3)] for name in ("cat", "dog")}
+    }
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    layout = folder_layout.scan(make_folder(tmp_path, {"": 1}, ("train", "tram")))
+    assert layout.classes == ["train", "tram"]
+
+
+def test_images_lie_at_any_depth_below_their_class(tmp_path):
+    make_folder(tmp_path, {"train": 1})
+    (tmp_path / "train/cat/more").mkdir()
+    noise().save(tmp_path / "train/cat/more/7.png")
+    assert "train/cat/more/7.png" in folder_layout.scan(tmp_path).splits["train"]["cat"]
+
+
+def test_hidden_files_and_other_files_are_ignored_and_counted(tmp_path):
+    make_folder(tmp_path, {"train": 1})
+    for name in (".DS_Store", ".hidden.png", "notes.txt", "Thumbs.db"):
+        (tmp_path / "train/cat" / name).write_text("x")
+    (tmp_path / ".git").mkdir()
+    layout = folder_layout.scan(tmp_path)
+    assert layout.ignored == 4
+    assert list(layout.files()) == ["train/cat/0.png", "train/dog/0.png"]
+
+
+def test_extensions_in_capitals_count(tmp_path):
+    make_folder(tmp_path, {"train": 1})
+    (tmp_path / "train/cat/0.png").rename(tmp_path / "train/cat/0.PNG")
+    assert "train/cat/0.PNG" in list(folder_layout.scan(tmp_path).files())
+
+
+def empty(root, split, name):
+    for path in (root / split / name).iterdir():
+        path.unlink()
+
+
+def remove(root, split, name):
+    empty(root, split, name)
+    (root / split / name).rmdir()
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda root: empty(root, "train", "dog"), "class 'dog' has no image to train on"),
+        (lambda root: remove(root, "train", "dog"), "class 'dog' is in val but not in train"),
+        (lambda root: remove(root, "val", "cat"), "class 'cat' is in train but not in val"),
+        (
+            lambda root: [empty(root, "val", name) for name in ("cat", "dog")],
+            "val has no images",
+        ),
+        (lambda root: (root / "train").rename(root / "test"), "no folder train"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, spoil, message):
+    make_folder(tmp_path, {"train": 2, "val": 1})
+    spoil(tmp_path)
+    with pytest.raises(UserError, match=message) as error:
+        folder_layout.scan(tmp_path)
+    assert str(tmp_path) in str(error.value)
+
+
+def test_a_missing_folder_and_one_without_images_are_told(tmp_path):
+    with pytest.raises(UserError, match="nowhere is not a folder"):
+        folder_layout.scan(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="has no images"):
+        folder_layout.scan(tmp_path)
+    noise().save(tmp_path / "loose.png")
+    with pytest.raises(UserError, match="has no images: it takes"):
+        folder_layout.scan(tmp_path)
+
+
+def test_fingerprint_changes_with_the_files(tmp_path):
+    make_folder(tmp_path, {"train": 2})
+    before = folder_layout.scan(tmp_path).fingerprint()
+    assert folder_layout.scan(tmp_path).fingerprint() == before
+    noise(50, 50).save(tmp_path / "train/cat/0.png")
+    changed = folder_layout.scan(tmp_path).fingerprint()
+    (tmp_path / "train/cat/0.png").rename(tmp_path / "train/cat/9.png")
+    assert len({before, changed, folder_layout.scan(tmp_path).fingerprint()}) == 3

@@ -1,0 +1,220 @@
+import dataclasses
+
+import pytest
+import tensorflow as tf
+
+from tests.inputs.images import make_folder, noise
+from tnet_tf.config import DataConfig
+from tnet_tf.errors import UserError
+from tnet_tf.inputs import catalog, digit_scenes
+
+
+def prepare(tmp_path, splits, **settings):
+    make_folder(tmp_path / "images", splits)
+    data = folder(tmp_path, **settings)
+    return catalog.prepare_dataset(data)
+
+
+def folder(tmp_path, **settings):
+    return DataConfig(
+        dataset="folder/mine",
+        data_dir=str(tmp_path / "records"),
+        folder=str(tmp_path / "images"),
+        **settings,
+    )
+
+
+def test_digit_scenes_are_described(scenes):
+    dataset = catalog.open_dataset(scenes)
+    assert dataset.classes == tuple("0123456789")
+    assert dataset.has_boxes
+    assert dataset.splits == ("train", "validation", "test")
+    assert dataset.scene_size == (64, 96)
+    assert dataset.composes("train[:50%]")
+    assert not dataset.composes("test")
+
+
+@pytest.mark.parametrize(
+    "folders, splits",
+    [
+        (("train", "validation", "test"), ("train", "validation", "test")),
+        (("train", "val"), ("train", "val", "val")),
+        (("train", "valid", "test"), ("train", "valid", "test")),
+        (("train", "test"), ("train", "test", "test")),
+        (("train",), ("train[:80%]", "train[80%:90%]", "train[90%:]")),
+        (("",), ("train[:80%]", "train[80%:90%]", "train[90%:]")),
+    ],
+)
+def test_a_folders_splits_are_what_it_has(tmp_path, folders, splits):
+    dataset = prepare(tmp_path, dict.fromkeys(folders, 5))
+    assert dataset.splits == splits
+    assert dataset.classes == ("cat", "dog")
+    assert not dataset.has_boxes
+
+
+def test_flags_choose_other_splits(photos):
+    data = dataclasses.replace(photos, train_split="train[:75%]", test_split="train[75%:]+val")
+    dataset = catalog.open_dataset(data)
+    assert dataset.splits == ("train[:75%]", "val", "train[75%:]+val")
+
+
+@pytest.mark.parametrize(
+    "flag, split, message",
+    [
+        ("train_split", "training", "no split 'training', only test, train, val"),
+        ("test_split", "train[5:5]", "is empty"),
+        ("validation_split", "train[", "no split 'train\\['"),
+        ("test_split", "test[:5", "no split"),
+    ],
+)
+def test_splits_that_are_not_there_are_told_with_their_flag(photos, flag, split, message):
+    with pytest.raises(UserError, match=message) as error:
+        catalog.open_dataset(dataclasses.replace(photos, **{flag: split}))
+    assert f"--{flag}={split}" in str(error.value)
+
+
+def test_digits_and_scenes_are_not_mixed(scenes):
+    with pytest.raises(UserError, match="--train_split=train\\+test"):
+        catalog.open_dataset(dataclasses.replace(scenes, train_split="train+test"))
+
+
+@pytest.mark.parametrize(
+    "name, command",
+    [
+        ("digit_scenes", "--dataset=digit_scenes"),
+        ("digit_scenes/96x96", "--dataset=digit_scenes/96x96"),
+        ("folder/mine", "--dataset=folder/mine .*--folder=FOLDER"),
+        ("mnist", "--dataset=mnist"),
+    ],
+)
+def test_what_is_not_prepared_is_told_with_the_command(tmp_path, name, command):
+    data = DataConfig(dataset=name, data_dir=str(tmp_path))
+    assert not catalog.is_prepared(data)
+    with pytest.raises(UserError, match=f"is not prepared; run: .*prepare {command}"):
+        catalog.open_dataset(data)
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("no_such_dataset", "--dataset=no_such_dataset is unknown"),
+        ("mnist/no_such_config", "--dataset=mnist/no_such_config is unknown"),
+        ("", "--dataset= is unknown"),
+        ("folder", "give the folder's records a name"),
+        ("folder/a/b", "give the folder's records a name"),
+        ("digit_scenes/big", "digit_scenes/big"),
+    ],
+)
+def test_unknown_names_are_told(tmp_path, name, message):
+    with pytest.raises(UserError, match=message):
+        catalog.open_dataset(DataConfig(dataset=name, data_dir=str(tmp_path)))
+
+
+def test_a_folder_is_needed_to_prepare_one(tmp_path):
+    with pytest.raises(UserError, match="give --folder"):
+        catalog.prepare_dataset(DataConfig(dataset="folder/mine", data_dir=str(tmp_path)))
+
+
+def test_preparing_again_changes_nothing(photos):
+    before = catalog.open_dataset(photos).builder.data_path.stat().mtime
+    assert catalog.prepare_dataset(photos).classes == ("cat", "dog")
+    without_folder = dataclasses.replace(photos, folder="")
+    assert catalog.prepare_dataset(without_folder).classes == ("cat", "dog")
+    assert catalog.open_dataset(photos).builder.data_path.stat().mtime == before
+
+
+def test_preparing_from_a_changed_folder_is_told(tmp_path):
+    prepare(tmp_path, {"train": 5})
+    noise().save(tmp_path / "images/train/cat/new.png")
+    with pytest.raises(UserError, match=r"from other files .10 images then, 11 now.; delete"):
+        catalog.prepare_dataset(folder(tmp_path))
+
+
+def test_preparing_with_other_settings_is_told(tmp_path):
+    prepare(tmp_path, {"train": 5}, max_shorter_side=10)
+    with pytest.raises(UserError, match="prepared already, from --max_shorter_side=10"):
+        catalog.prepare_dataset(folder(tmp_path))
+
+
+def test_scenes_of_other_settings_are_told(scenes, monkeypatch):
+    monkeypatch.setattr(digit_scenes, "FRAGMENTS", 99)
+    with pytest.raises(UserError, match="composed with other settings; delete it and run"):
+        catalog.open_dataset(scenes)
+
+
+def train_file(tmp_path):
+    return next((tmp_path / "records").rglob("*train.tfrecord*"))
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda path: path.write_bytes(b""), "is empty"),
+        (lambda path: path.unlink(), "is missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-50]), "is cut off: 9 of its 10"),
+    ],
+)
+def test_damaged_files_are_told_when_opened(tmp_path, spoil, message):
+    prepare(tmp_path, {"train": 5})
+    path = train_file(tmp_path)
+    spoil(path)
+    with pytest.raises(UserError, match=message) as error:
+        catalog.open_dataset(folder(tmp_path))
+    assert str(path) in str(error.value)
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    make_folder(tmp_path / "images", {"train": 1})
+    (tmp_path / "records").write_text("a file where a folder should be")
+    with pytest.raises(UserError, match="could not be prepared in"):
+        catalog.prepare_dataset(folder(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory):
+    data = DataConfig(dataset="small_images", data_dir=str(tmp_path_factory.mktemp("public")))
+    catalog.prepare_dataset(data)
+    return data
+
+
+def test_public_datasets_are_prepared_by_their_name(public):
+    dataset = catalog.open_dataset(public)
+    assert dataset.splits == ("train", "test", "test")
+    assert dataset.classes == ("left", "right")
+    assert dataset.has_boxes
+
+
+def test_of_several_boxes_the_largest_counts(public):
+    dataset = catalog.open_dataset(public)
+    boxes = set()
+    for record in tf.data.TFRecordDataset([s.path for s in dataset.shards("train")]):
+        image, label, box = dataset.parse(record)
+        assert image.shape == (12, 16, 3)
+        assert int(label) in (0, 1)
+        boxes.add(tuple(round(float(side), 3) for side in box))
+    assert boxes == {(0, 0, 0, 0), (0.2, 0.3, 0.8, 0.9)}
+
+
+def test_datasets_without_images_are_told(tmp_path):
+    with pytest.raises(UserError, match="has no image among its features"):
+        catalog.prepare_dataset(DataConfig(dataset="sounds", data_dir=str(tmp_path)))
+
+
+def test_boxes_are_needed_to_crop_to_them(photos):
+    with pytest.raises(UserError, match="--crop_to_box needs bounding boxes"):
+        catalog.open_dataset(dataclasses.replace(photos, crop_to_box=True))
+
+
+def test_no_network_is_told(tmp_path, monkeypatch):
+    def unresolved(*_):
+        raise OSError("name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", unresolved)
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    with pytest.raises(UserError, match=r"storage\.googleapis\.com, which cannot be reached"):
+        catalog.prepare_dataset(DataConfig(dataset="mnist", data_dir=str(tmp_path)))
+
+
+def test_files_to_be_fetched_by_hand_are_told(tmp_path):
+    with pytest.raises(UserError, match=r"ILSVRC2012_img_train\.tar"):
+        catalog.prepare_dataset(DataConfig(dataset="imagenet2012", data_dir=str(tmp_path)))

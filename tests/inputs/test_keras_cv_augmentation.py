@@ -1,0 +1,35 @@
+"""keras-cv against SciPy: what is used of it must do what its name says."""
+
+import numpy as np
+import pytest
+import scipy.ndimage
+import tensorflow as tf
+
+from tnet_tf.inputs import keras_cv_augmentation
+
+
+@pytest.fixture(scope="module")
+def image():
+    noise = np.random.default_rng(0).uniform(0, 1, (41, 60, 3))
+    return scipy.ndimage.gaussian_filter(noise, (2, 2, 0)).astype(np.float32)
+
+
+@pytest.mark.parametrize("degrees", [-90.0, -20.0, 0.0, 7.5, 180.0])
+def test_rotates_counter_clockwise_around_the_centre(image, degrees):
+    turned = keras_cv_augmentation.rotate(image, tf.constant(np.deg2rad(degrees), tf.float32))
+    expected = scipy.ndimage.rotate(image, degrees, reshape=False, order=1, mode="grid-constant")
+    np.testing.assert_allclose(turned, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("shift", [(0.1, -0.2), (0.0, 0.0), (-0.333, 0.05)])
+def test_translates_down_and_to_the_right(image, shift):
+    moved = keras_cv_augmentation.translate(image, tf.constant(shift))
+    pixels = (shift[0] * image.shape[0], shift[1] * image.shape[1], 0)
+    expected = scipy.ndimage.shift(image, pixels, order=1, mode="grid-constant")
+    np.testing.assert_allclose(moved, expected, atol=1e-3)
+
+
+def test_outside_is_black():
+    white = tf.ones((30, 30, 3))
+    assert keras_cv_augmentation.rotate(white, tf.constant(0.3))[0, 0, 0] == 0
+    assert keras_cv_augmentation.translate(white, tf.constant((0.5, 0.0)))[0, 0, 0] == 0

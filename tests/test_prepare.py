@@ -1,0 +1,99 @@
+import subprocess
+import sys
+
+import pytest
+from absl.testing import flagsaver
+
+from tests.inputs.images import make_folder
+from tnet_tf import command, prepare
+from tnet_tf.flags import FLAGS
+
+
+@pytest.fixture
+def images(tmp_path):
+    return make_folder(tmp_path / "images", {"train": 5, "test": 2})
+
+
+@pytest.fixture
+def run(tmp_path, images, monkeypatch, capsys):
+    """Runs the command on `images` and gives exit code, stdout and stderr."""
+
+    def run_command(*arguments):
+        settings = (f"--data_dir={tmp_path / 'records'}", f"--folder={images}", *arguments)
+        monkeypatch.setattr(sys, "argv", ["prepare", *settings])
+        capsys.readouterr()
+        code = 0
+        with flagsaver.flagsaver():
+            for name in FLAGS:
+                FLAGS[name].unparse()
+            try:
+                command.run(prepare.main)
+            except SystemExit as stop:
+                code = stop.code
+        return code, *capsys.readouterr()
+
+    return run_command
+
+
+def test_says_what_it_prepared(run):
+    code, out, _ = run("--dataset=folder/pets")
+    assert code == 0
+    for fact in ("folder/pets", "train 10", "test 4", "2 classes: cat, dog", "boxes: no"):
+        assert fact in out
+
+
+def test_says_when_there_is_nothing_to_do(run):
+    run("--dataset=folder/pets")
+    code, out, _ = run("--dataset=folder/pets")
+    assert code == 0
+    assert "prepared already; nothing was done" in out
+
+
+def test_skipped_and_ignored_files_are_named_and_counted(run, images):
+    (images / "train/cat/0.png").write_bytes(b"")
+    (images / "train/cat/notes.txt").write_text("meow")
+    code, out, _ = run("--dataset=folder/pets", "--on_bad_image=skip")
+    assert code == 0
+    assert "skipped train/cat/0.png: the file is empty" in out
+    assert "skipped 1 unreadable images" in out
+    assert "ignored 1 files" in out
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--dataset=folder/pets", "--folder=nowhere"), "--folder=nowhere is not a folder"),
+        (("--dataset=folder/pets", "--boxes_csv=no.csv"), "--boxes_csv=no.csv cannot be read"),
+        (("--dataset=folder/pets", "--max_shorter_side=-1"), "--max_shorter_side"),
+        (("--dataset=nothing_of_that_name",), "--dataset=nothing_of_that_name is unknown"),
+        (("--dataset=folder/pets", "--train_split=learn"), "--train_split=learn"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(run, arguments, message):
+    code, _, err = run(*arguments)
+    assert code == 2
+    told = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(told) == 1
+    assert message in told[0]
+
+
+def test_a_bad_image_leaves_nothing_behind(run, images, tmp_path):
+    path = images / "test/dog/1.png"
+    path.write_bytes(path.read_bytes()[:100])
+    code, _, err = run("--dataset=folder/pets")
+    assert code == 2
+    assert str(path) in err
+    assert not list((tmp_path / "records").rglob("*.tfrecord*"))
+    path.unlink()
+    assert run("--dataset=folder/pets")[0] == 0
+
+
+def test_runs_as_a_program(images, tmp_path):
+    arguments = [f"--data_dir={tmp_path / 'records'}", f"--folder={images}"]
+    program = [sys.executable, "-m", "tnet_tf.prepare", *arguments]
+    done = subprocess.run([*program, "--dataset=folder/pets"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "2 classes" in done.stdout
+    failed = subprocess.run([*program, "--dataset=folder/../pets"], capture_output=True, text=True)
+    assert failed.returncode == 2
+    assert failed.stderr.splitlines()[-1].startswith("error: --dataset=folder/../pets")

@@ -1,0 +1,91 @@
+"""Measures a trained network: python -m tnet_tf.evaluate --flagfile=experiments/demo.flags."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tnet_tf import command
+from tnet_tf.config import Config
+from tnet_tf.errors import UserError
+from tnet_tf.evaluation import cost, figures, report
+from tnet_tf.evaluation.accuracy import Accuracy
+from tnet_tf.evaluation.attention_policy import AttentionPolicy
+from tnet_tf.evaluation.figures import AttentionExamples
+from tnet_tf.evaluation.loop import Evaluation
+from tnet_tf.inputs import catalog, pipeline
+from tnet_tf.inputs.catalog import Dataset
+from tnet_tf.training.checkpoints import load_model
+
+
+def main(config: Config) -> dict[str, Any]:
+    """Measures a trained network on the test split, after every number of attended locations.
+
+    Top-1 and top-5 accuracy, with attended locations alone too; where the network looks (coverage,
+    and with boxes precision, recall and hits); FLOPs and parameters. Prints a table and writes
+    report.txt, report.json and attention.png (attended regions of some images) to --report_dir.
+    --eval_locations looks at other numbers of locations than the network was trained with.
+
+    Example: python -m tnet_tf.evaluate --flagfile=experiments/demo.flags --run_dir=runs/mine
+    """
+    config.check_model()
+    dataset = catalog.open_dataset(config.data)
+    model = load_model(config)
+    _check_classes(model, dataset)
+    examples = AttentionExamples(config.eval.figure_images)
+    results = _measure(config, dataset, model, examples)
+    text = report.to_text(results)
+    print(text)
+    folder = Path(config.eval.report_dir or f"{config.train.run_dir}/evaluation")
+    report.write(folder / "report.txt", text.encode())
+    report.write(folder / "report.json", report.to_json(results).encode())
+    figure = examples.figure(dataset.classes, getattr(model, "base_resolution", None))
+    if figure is not None:
+        report.write(folder / "attention.png", figures.png(figure))
+    print(f"written to {folder}")
+    return results
+
+
+def _check_classes(model: keras.Model, dataset: Dataset) -> None:
+    trained, present = model.arguments["classes"], len(dataset.classes)
+    if trained != present:
+        raise UserError(
+            f"the network knows {trained} classes, but --dataset={dataset.name} has {present}; "
+            "evaluate on the dataset it was trained with"
+        )
+
+
+def _measure(
+    config: Config, dataset: Dataset, model: keras.Model, examples: AttentionExamples
+) -> dict[str, Any]:
+    """Results of all evaluators, the cost, and the settings they depend on."""
+    locations: tuple[int, ...] = ()
+    if config.model.model != "feedforward":
+        locations = config.eval.eval_locations or config.model.locations
+    split, batch_size = dataset.test_split, config.eval.eval_batch_size
+    count = pipeline.steps_per_epoch(dataset, split, batch_size)
+    batches = pipeline.evaluation_batches(dataset, split, config.data, batch_size)
+    # Lets progress be shown out of a total, and fails should there be other than all images.
+    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
+    with pipeline.record_errors(dataset):
+        results = Evaluation(model).run(
+            batches, [Accuracy(), AttentionPolicy(), examples], locations, progress=True
+        )
+    return {
+        "run_dir": config.train.run_dir,
+        "checkpoint": config.eval.checkpoint,
+        "model": config.model.model,
+        "backbone": config.model.backbone,
+        "dataset": dataset.name,
+        "split": split,
+        "image_size": list(config.data.image_size),
+        "locations": list(locations),
+        "parameters": cost.parameters(model),
+        "gflops_by_locations": cost.gflops_by_locations(model, config.data.image_size, locations),
+        **results,
+    }
+
+
+if __name__ == "__main__":
+    command.run(main)

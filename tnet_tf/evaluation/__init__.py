@@ -1,0 +1,1 @@
+"""Measures a trained network: accuracy, attention policy, cost, figures and reports."""

@@ -1,0 +1,260 @@
+"""Pictures of where a network looks: the paper's figure 4, and boxes on images for TensorBoard."""
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from tnet_tf.evaluation.loop import Batch, Value
+from tnet_tf.outputs import Outputs
+
+# Okabe and Ito's colours, told apart by colour-blind readers too; one per location, in order.
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2")
+_RIGHT, _WRONG = "#1A7F37", "#C5221F"
+_ROW_INCHES = 2.3
+# Letters of a title that fit on a column as wide as a row is high.
+_LETTERS = 37
+_SHADOW: list[patheffects.AbstractPathEffect] = [
+    patheffects.withStroke(linewidth=2.5, foreground="black", alpha=0.6)
+]
+
+
+class AttentionExamples:
+    """Keeps the first images of a split and what the network made of them, for a figure.
+
+    Args:
+      count: how many images to keep.
+    """
+
+    def __init__(self, count: int):
+        self.count = count
+        self._kept: list[tuple[Outputs, Batch]] = []
+
+    def update(self, outputs: Outputs, batch: Batch) -> None:
+        """Keeps images while there are too few, see `tnet_tf.evaluation.loop.Evaluator`."""
+        room = self.count - sum(len(batch.label) for _, batch in self._kept)
+        if room > 0:
+            rows = slice(room)
+            kept = {name: getattr(outputs, name)[rows] for name in ("logits", "weights", "boxes")}
+            self._kept.append((outputs._replace(**kept), Batch(*(part[rows] for part in batch))))
+
+    def results(self) -> Iterator[tuple[str, Value]]:
+        """Nothing: pictures are no numbers."""
+        return iter(())
+
+    def figure(
+        self, classes: Sequence[str], base_resolution: tuple[int, int] | None = None
+    ) -> Figure | None:
+        """The figure of the images kept, see `attention_figure`; None where there are none."""
+        if not self._kept:
+            return None
+        outputs = self._kept[0][0]._replace(
+            **{
+                name: np.concatenate([getattr(kept, name) for kept, _ in self._kept])
+                for name in ("logits", "weights", "boxes")
+            }
+        )
+        batch = Batch(*map(np.concatenate, zip(*(batch for _, batch in self._kept), strict=True)))
+        return attention_figure(outputs, batch, classes, base_resolution)
+
+
+def attention_figure(
+    outputs: Outputs,
+    batch: Batch,
+    classes: Sequence[str],
+    base_resolution: tuple[int, int] | None = None,
+    most_crops: int = 6,
+) -> Figure:
+    """Attended regions and their weights, one row per image, in the manner of the paper's figure 4.
+
+    A row holds the image with the attended regions, numbered in the order in which they are
+    attended, and the object's box dashed in white; then what the network looks at: the thumbnail
+    and the regions, each with its weight in the average feature (paper 5.3).
+
+    Args:
+      outputs: for n images; `logits`, `weights`, `boxes` and `levels` are read.
+      batch: the n images, their labels and boxes.
+      classes: name of each class.
+      base_resolution: height and width at which regions are looked at; shown so. None: as they are.
+      most_crops: regions beyond these are drawn on the image only; the last caption says how many.
+    """
+    count, locations = outputs.boxes.shape[:2]
+    images = to_uint8(batch.image)
+    height, width = images.shape[1:3]
+    crops = min(locations, most_crops) + 1 if locations else 0
+    view_height, view_width = base_resolution or (height, width)
+    # Even a tall image's column leaves room for the names of its classes.
+    widths = [max(width / height, 0.9), *[max(view_width / view_height, 0.5)] * crops]
+    figure = Figure(
+        figsize=(sum(widths) * _ROW_INCHES + 0.4, count * (_ROW_INCHES + 0.45)),
+        layout="constrained",
+    )
+    grid = figure.subplots(
+        count, 1 + crops, squeeze=False, gridspec_kw={"width_ratios": widths, "wspace": 0.03}
+    )
+    names = [
+        _shortened(name, round(widths[0] * _LETTERS) - len("predicted:  (100%)"))
+        for name in classes
+    ]
+    for row, axes in enumerate(grid):
+        _draw_image(axes[0], images[row], outputs.boxes[row], outputs.levels, batch.box[row])
+        _number(axes[0], images[row], outputs.boxes[row, :most_crops], outputs.levels)
+        _draw_title(axes[0], outputs.logits[row], int(batch.label[row]), names)
+        if crops:
+            views = [np.array([0.0, 0.0, 1.0, 1.0]), *outputs.boxes[row]][:crops]
+            _draw_views(axes[1:], images[row], views, outputs, row, base_resolution)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file, in less detail where it would have too many pixels to draw."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=min(110, 32000 / max(figure.get_size_inches())))
+    return buffer.getvalue()
+
+
+def attended_image(images: Any, boxes: Any) -> np.ndarray:
+    """Draws attended regions on images, for TensorBoard.
+
+    Args:
+      images: (n, H, W, 3) float in [-1, 1], array or tensor.
+      boxes: (n, L, 4) as in `Outputs`; the first ones end up on top.
+
+    Returns:
+      (n, H, W, 3) uint8.
+    """
+    pictures = to_uint8(images)
+    height, width = pictures.shape[1:3]
+    line = max(1, round(min(height, width) / 100))
+    # Edges as pixel indices: the box is what lies from the first up to, not including, the second.
+    edges = np.rint(np.clip(boxes, 0, 1) * np.array([height, width, height, width])).astype(int)
+    for picture, regions in zip(pictures, edges, strict=True):
+        for order, (top, left, bottom, right) in reversed(list(enumerate(regions))):
+            colour = _rgb(COLOURS[order % len(COLOURS)])
+            region = picture[top:bottom, left:right]
+            region[:line] = region[-line:] = colour
+            region[:, :line] = region[:, -line:] = colour
+    return pictures
+
+
+def to_uint8(images: Any) -> np.ndarray:
+    """Float pixels in [-1, 1] as new uint8 ones in 0 .. 255."""
+    return np.rint((np.clip(np.asarray(images, np.float32), -1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue in 0 .. 255 of '#RRGGBB'."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _draw_image(
+    axes: Axes, image: np.ndarray, regions: np.ndarray, levels: np.ndarray, box: np.ndarray
+) -> None:
+    """The image with its attended regions, finer lines for deeper levels, and the object's box."""
+    axes.imshow(image)
+    axes.set_axis_off()
+    axes.set_anchor("W")
+    for order, region in reversed(list(enumerate(_in_pixels(regions, image)))):
+        line_width = 2.4 if levels[order] == 2 else 1.4
+        _outline(axes, region, line_width, edgecolor=COLOURS[order % len(COLOURS)])
+    if (box[2:] > box[:2]).all():
+        edges = box * np.tile(image.shape[:2], 2)
+        _outline(axes, edges, 1.4, edgecolor="white", linestyle=(0, (4, 3)))
+
+
+def _number(axes: Axes, image: np.ndarray, regions: np.ndarray, levels: np.ndarray) -> None:
+    """Writes the order of the regions into their corners.
+
+    Those of the second level have it in the upper left, deeper ones in the lower right, since a
+    region and the one it was cut from often share a corner.
+    """
+    for order, (top, left, bottom, right) in reversed(list(enumerate(_in_pixels(regions, image)))):
+        upper_left = levels[order] == 2
+        axes.text(
+            left if upper_left else right,
+            top if upper_left else bottom,
+            str(order + 1),
+            fontsize=7,
+            fontweight="bold",
+            horizontalalignment="left" if upper_left else "right",
+            verticalalignment="top" if upper_left else "bottom",
+            clip_on=True,
+            bbox={"facecolor": COLOURS[order % len(COLOURS)], "edgecolor": "none", "pad": 1.2},
+        )
+
+
+def _in_pixels(regions: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """(L, 4) regions in pixels; as they may share edges, later ones are a little smaller."""
+    height, width = image.shape[:2]
+    inset = 0.008 * min(height, width) * (np.arange(len(regions)) % 4)
+    return regions * [height, width, height, width] + inset[:, np.newaxis] * [1, 1, -1, -1]
+
+
+def _outline(axes: Axes, region: np.ndarray, line_width: float, **style: Any) -> None:
+    """Draws a region given in pixels; pixel centres of `imshow` lie on whole numbers."""
+    top, left, bottom, right = region - 0.5
+    rectangle = Rectangle(
+        (left, top), right - left, bottom - top, fill=False, linewidth=line_width, **style
+    )
+    rectangle.set_path_effects(_SHADOW)
+    axes.add_patch(rectangle)
+
+
+def _shortened(name: str, letters: int) -> str:
+    return name if len(name) <= letters else f"{name[: letters - 1]}…"
+
+
+def _draw_title(axes: Axes, logits: np.ndarray, label: int, names: Sequence[str]) -> None:
+    """True and predicted class with the latter's probability; green if right, red if wrong."""
+    predicted = int(np.argmax(logits))
+    exponentials = np.exp(logits - np.max(logits))
+    probability = exponentials[predicted] / exponentials.sum()
+    axes.set_title(
+        f"true: {names[label]}\npredicted: {names[predicted]} ({probability:.0%})",
+        fontsize=8.5,
+        loc="left",
+        parse_math=False,
+        color=_RIGHT if predicted == label else _WRONG,
+    )
+
+
+def _draw_views(
+    axes_row: Sequence[Axes],
+    image: np.ndarray,
+    views: Sequence[np.ndarray],
+    outputs: Outputs,
+    row: int,
+    base_resolution: tuple[int, int] | None,
+) -> None:
+    """What the network looks at: the thumbnail, then regions framed in their colour."""
+    hidden = outputs.boxes.shape[1] + 1 - len(views)
+    for order, (axes, view) in enumerate(zip(axes_row, views, strict=True)):
+        axes.imshow(_looked_at(image, view, base_resolution))
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set(
+            linewidth=2.5 if order else 0.8,
+            color=COLOURS[(order - 1) % len(COLOURS)] if order else "black",
+        )
+        what = f"{order}: level {outputs.levels[order - 1]}" if order else "thumbnail"
+        more = f" (+{hidden} more)" if hidden and order == len(views) - 1 else ""
+        axes.set_title(f"{what}{more}\nweight {outputs.weights[row, order]:.2f}", fontsize=8.5)
+
+
+def _looked_at(
+    image: np.ndarray, view: np.ndarray, base_resolution: tuple[int, int] | None
+) -> np.ndarray:
+    """Cuts a region out and resizes it as the network does: bilinear, without anti-aliasing."""
+    height, width = image.shape[:2]
+    top, left, bottom, right = np.rint(view * np.array([height, width, height, width])).astype(int)
+    # A region that lies in the padding altogether shows as the pixel next to it.
+    top, left = min(top, height - 1), min(left, width - 1)
+    crop = image[top : max(bottom, top + 1), left : max(right, left + 1)]
+    if base_resolution is None:
+        return crop
+    return np.rint(tf.image.resize(crop, base_resolution).numpy()).astype(np.uint8)

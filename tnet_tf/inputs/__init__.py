@@ -1,0 +1,1 @@
+"""Data: dataset names to TFRecords to batches (appendix 2.2)."""

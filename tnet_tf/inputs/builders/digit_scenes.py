@@ -1,0 +1,105 @@
+"""TFDS builder of the digit scenes: training digits one by one, evaluation scenes fixed."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tnet_tf.errors import UserError
+from tnet_tf.inputs import digit_scenes
+
+_DEFAULT_SIZE = "224x224"
+_SMALLEST_SIDE = 32
+
+
+class DigitScenes(tfds.core.GeneratorBasedBuilder):
+    """One handwritten digit among fragments of others; no download.
+
+    Split 'train' holds single digits, 8 x 8, of which training composes a new scene each time.
+    Splits 'validation' and 'test' hold composed scenes, the same for everyone. No digit occurs in
+    two splits, neither complete nor as a fragment.
+
+    Args:
+      size: 'HEIGHTxWIDTH' of the scenes in pixels; '' means 224x224.
+      data_dir: folder of the prepared records.
+
+    Raises:
+      UserError: for a size that cannot be read or is too small.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(self, size: str = "", data_dir: str | None = None, **keywords: Any):
+        self.height, self.width = _parse(size or _DEFAULT_SIZE)
+        super().__init__(config=f"{self.height}x{self.width}", data_dir=data_dir, **keywords)
+
+    @classmethod
+    def get_builder_config(
+        cls, name: str, version: str | tfds.core.Version | None = None
+    ) -> tfds.core.BuilderConfig:
+        """A configuration of any name: sizes are not listed, they are read."""
+        return tfds.core.BuilderConfig(name=name)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "image": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
+            "label": tfds.features.ClassLabel(names=list(digit_scenes.CLASSES)),
+            "bbox": tfds.features.BBoxFeature(),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="One handwritten digit among fragments of others.",
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("image", "label"),
+            homepage="https://archive.ics.uci.edu/dataset/80",
+            license="CC BY 4.0",
+            metadata=tfds.core.MetadataDict(digit_scenes.settings()),
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        return {
+            "train": self._digits(),
+            "validation": self._scenes("validation", digit_scenes.VALIDATION_SCENES),
+            "test": self._scenes("test", digit_scenes.TEST_SCENES),
+        }
+
+    def _generate_examples(self, split: str) -> Iterator:
+        raise NotImplementedError("splits differ; see _digits and _scenes")
+
+    def _digits(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        images, labels = digit_scenes.digits_of("train")
+        for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+            yield (
+                index,
+                {"image": image, "label": label, "bbox": tfds.features.BBox(0.0, 0.0, 1.0, 1.0)},
+            )
+
+    def _scenes(self, split: str, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        images, labels = digit_scenes.digits_of(split)
+        digits = tf.constant(images, tf.float32)
+        compose = tf.function(digit_scenes.compose, reduce_retracing=True)
+        for index in range(count):
+            chosen = index % len(labels)
+            key = tf.constant([0, index], tf.int32)
+            scene, box = compose(digits[chosen], key, digits, self.height, self.width)
+            # A whole digit ends exactly at the border at most; float32 may say a bit more.
+            corners = np.minimum(box.numpy().astype(np.float64), 1.0)
+            yield index, {"image": scene.numpy(), "label": labels[chosen], "bbox": corners}
+
+
+def _parse(size: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)x(\d+)", size)
+    if match is None:
+        raise UserError(
+            f"--dataset=digit_scenes/{size}: scenes are named by their size, for example "
+            f"digit_scenes/{_DEFAULT_SIZE}"
+        )
+    height, width = int(match[1]), int(match[2])
+    if min(height, width) < _SMALLEST_SIDE:
+        raise UserError(
+            f"--dataset=digit_scenes/{size}: a scene needs at least {_SMALLEST_SIDE} pixels a side"
+        )
+    return height, width

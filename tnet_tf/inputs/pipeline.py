@@ -1,0 +1,160 @@
+"""Batches for training and evaluation, out of the TFRecords of a dataset.
+
+Training is keyed: (seed, epoch) decides the order, (seed, epoch, place in the epoch) the
+augmentation. Batches are the same for any number of workers, and a run that starts at step s
+continues with exactly the batch that step s of an undisturbed run would see.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tnet_tf.config import DataConfig
+from tnet_tf.inputs import digit_scenes, records
+from tnet_tf.inputs.augmentation import augment, bilinear, crop_to_box
+from tnet_tf.inputs.catalog import Dataset
+
+# Scenes of training digits are composed afresh in training; in evaluation always with this seed.
+_EVALUATION_SEED = 0
+
+
+class Example(NamedTuple):
+    """A batch of n labelled images."""
+
+    image: tf.Tensor
+    """float32 (n, height, width, 3) in [-1, 1]."""
+    label: tf.Tensor
+    """int32 (n,), index into `Dataset.classes`."""
+    box: tf.Tensor
+    """float32 (n, 4): y_min, x_min, y_max, x_max as fractions; zeros where there is no box."""
+    mask: tf.Tensor
+    """float32 (n,): 1 for examples, 0 for what fills up the last evaluation batch."""
+
+
+def training_batches(
+    dataset: Dataset,
+    data: DataConfig,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    steps: int | None = None,
+) -> tf.data.Dataset:
+    """Shuffled and augmented batches of the training split, epoch after epoch without a gap.
+
+    Args:
+      dataset: from `catalog.open_dataset`.
+      data: image size, augmentation, shuffle buffer and workers.
+      batch_size: n of each batch; a batch may hold the end of one epoch and the start of the next.
+      seed: decides order and augmentation.
+      start_step: step of the first batch; those before it are left out.
+      steps: steps of the whole run, which ends the batches; None: without end.
+
+    Returns:
+      Elements are `Example`s.
+    """
+    stream = records.shuffled_epochs(
+        dataset.shards(dataset.train_split), seed, data.shuffle_buffer, start_step * batch_size
+    )
+    composes = dataset.composes(dataset.train_split)
+
+    def example(key: tf.Tensor, record: tf.Tensor) -> Example:
+        image, label, box = _read(dataset, data, composes, key, record)
+        image, box = augment(image, box, key, data)
+        return _example(image, label, box)
+
+    batches = stream.map(example, num_parallel_calls=_workers(data), deterministic=True)
+    batches = batches.batch(batch_size, drop_remainder=True)
+    return _options(batches if steps is None else batches.take(max(0, steps - start_step)))
+
+
+def evaluation_batches(
+    dataset: Dataset, split: str, data: DataConfig, batch_size: int
+) -> tf.data.Dataset:
+    """All examples of a split in fixed order, resized but not augmented.
+
+    Args:
+      dataset: from `catalog.open_dataset`.
+      split: in TFDS syntax.
+      data: image size and workers.
+      batch_size: n of each batch; the last one is filled up and masked.
+
+    Returns:
+      Elements are `Example`s.
+    """
+    composes = dataset.composes(split)
+
+    def example(index: tf.Tensor, record: tf.Tensor) -> Example:
+        key = tf.random.fold_in(records.seed_key(_EVALUATION_SEED), index)
+        image, label, box = _read(dataset, data, composes, key, record)
+        return _example(bilinear(image, data.image_size) / 255, label, box)
+
+    stream = records.in_order(dataset.shards(split)).enumerate()
+    examples = stream.map(example, num_parallel_calls=_workers(data), deterministic=True)
+    padding = -count(dataset, split) % batch_size
+    if padding:
+        blank = tf.data.Dataset.from_tensors(_blank(data)).repeat(padding)
+        examples = examples.concatenate(blank)
+    return _options(examples.batch(batch_size, drop_remainder=True))
+
+
+def count(dataset: Dataset, split: str) -> int:
+    """Number of examples of a split."""
+    return sum(shard.take for shard in dataset.shards(split))
+
+
+def steps_per_epoch(dataset: Dataset, split: str, batch_size: int) -> int:
+    """Batches in which every example of a split occurs, the last one perhaps in part."""
+    return -(-count(dataset, split) // batch_size)
+
+
+@contextmanager
+def record_errors(dataset: Dataset) -> Iterator[None]:
+    """For code that iterates batches: an unreadable record becomes a `UserError` naming its file.
+
+    Raises:
+      UserError: names the damaged file.
+    """
+    splits = dict.fromkeys((dataset.train_split, dataset.validation_split, dataset.test_split))
+    shards = [shard for split in splits for shard in dataset.shards(split)]
+    with records.damaged_records(shards, dataset.parse):
+        yield
+
+
+def _read(
+    dataset: Dataset, data: DataConfig, composes: bool, key: tf.Tensor, record: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Image, uint8 (height, width, 1 or 3), label and box of a record."""
+    image, label, box = dataset.parse(record)
+    if composes:
+        assert dataset.scene_size is not None
+        digits, _ = digit_scenes.digits_of("train")
+        image.set_shape(digits.shape[1:])
+        image, box = digit_scenes.compose(
+            image, key, tf.constant(digits, tf.float32), *dataset.scene_size
+        )
+    if data.crop_to_box:
+        image, box = crop_to_box(image, box)
+    return image, label, box
+
+
+def _example(image: tf.Tensor, label: tf.Tensor, box: tf.Tensor) -> Example:
+    height, width, _ = image.shape
+    image = tf.broadcast_to(image * 2 - 1, (height, width, 3))
+    return Example(image, tf.cast(label, tf.int32), box, tf.constant(1.0))
+
+
+def _blank(data: DataConfig) -> Example:
+    return Example(tf.zeros((*data.image_size, 3)), tf.constant(0), tf.zeros(4), tf.constant(0.0))
+
+
+def _workers(data: DataConfig) -> int:
+    return data.data_workers or tf.data.AUTOTUNE
+
+
+def _options(batches: tf.data.Dataset) -> tf.data.Dataset:
+    options = tf.data.Options()
+    options.deterministic = True
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return batches.with_options(options).prefetch(tf.data.AUTOTUNE)

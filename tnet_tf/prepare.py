@@ -1,0 +1,63 @@
+"""Makes TFRecords of a dataset: python -m tnet_tf.prepare --dataset=digit_scenes."""
+
+from tnet_tf import command
+from tnet_tf.config import Config
+from tnet_tf.inputs import catalog, pipeline
+from tnet_tf.inputs.catalog import Dataset
+
+_CLASSES_SHOWN = 12
+
+
+def main(config: Config) -> None:
+    """Makes TFRecords of a dataset, once, for train and evaluate to read.
+
+    Prints splits, classes and boxes; prepared records are left as they are. Unreadable images stop
+    it (or are left out with --on_bad_image=skip); what stops it leaves no records behind.
+
+    Example: python -m tnet_tf.prepare --dataset=digit_scenes
+    Example: python -m tnet_tf.prepare --dataset=folder/clothing --folder=/data/clothing
+    """
+    config.data.check()
+    existed = catalog.is_prepared(config.data)
+    dataset = catalog.prepare_dataset(config.data)
+    if existed:
+        print(f"{dataset.name} is prepared already; nothing was done")
+    for line in _remarks(dataset):
+        print(line)
+    for line in _summary(dataset):
+        print(line)
+
+
+def _remarks(dataset: Dataset) -> list[str]:
+    """What preparing a folder left out."""
+    metadata = dataset.builder.info.metadata or {}
+    skipped, ignored = metadata.get("skipped", []), metadata.get("ignored", 0)
+    lines = [f"skipped {image}" for image in skipped]
+    if skipped:
+        lines.append(f"skipped {len(skipped)} unreadable images in all")
+    if ignored:
+        lines.append(f"ignored {ignored} files that are hidden or no images")
+    return lines
+
+
+def _summary(dataset: Dataset) -> list[str]:
+    """Path, splits, classes and boxes of a prepared dataset."""
+    counts = ", ".join(
+        f"{n} {split.num_examples}" for n, split in dataset.builder.info.splits.items()
+    )
+    used = ", ".join(
+        f"{purpose} {split} ({pipeline.count(dataset, split)})"
+        for purpose, split in zip(("train", "validate", "test"), dataset.splits, strict=True)
+    )
+    names = ", ".join(dataset.classes[:_CLASSES_SHOWN])
+    more = ", .." if len(dataset.classes) > _CLASSES_SHOWN else ""
+    return [
+        f"{dataset.name}: {dataset.builder.data_path}",
+        f"splits: {counts}; used to {used}",
+        f"{len(dataset.classes)} classes: {names}{more}",
+        f"boxes: {'yes' if dataset.has_boxes else 'no'}",
+    ]
+
+
+if __name__ == "__main__":
+    command.run(main)
