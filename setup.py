@@ -15,6 +15,7 @@ REQUIREMENTS = [
     "numpy>=2.0,<3",
     "pillow>=11,<14",
     "scikit-learn>=1.5,<2",
+    "tensorboard>=2.19,<3",
     "tensorflow>=2.20,<2.22",
     "tensorflow-datasets>=4.9.9,<5",
     "tqdm>=4.66,<5",
@@ -26,13 +27,12 @@ DEVELOPMENT = [
     "pytest-timeout>=2.3,<3",
     "ruff>=0.11,<0.18",
     "scipy>=1.14,<2",
-    "tensorboard>=2.19,<3",
 ]
 
 setup(
     name="tnet-tf",
     version="0.1.0",
-    description="Hard attention for scalable image classification (TNet) in TensorFlow 2 and Keras 3",
+    description="Hard attention for scalable image classification (TNet), TensorFlow 2 and Keras 3",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -10,7 +10,7 @@ from tnet_tf.errors import UserError
 _HELP = ("-h", "--help", "-help", "--helpfull", "--helpshort")
 
 
-def run(main: Callable[[Config], None]) -> None:
+def run(main: Callable[[Config], object]) -> None:
     """Runs a command with the settings of the command line and exits.
 
     Args:
@@ -32,6 +32,6 @@ def run(main: Callable[[Config], None]) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; the same command continues from the last checkpoint", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"interrupted{f'; {interrupt}' if interrupt.args else ''}", file=sys.stderr)
         sys.exit(130)

@@ -22,8 +22,9 @@ class DataConfig:
 
     dataset: str = setting(
         "digit_scenes",
-        "Dataset: 'digit_scenes' or 'digit_scenes/HEIGHTxWIDTH' (built in), 'folder/NAME' (a folder "
-        "of images, prepared with --folder), or any TFDS image-classification dataset by its name.",
+        "Dataset: 'digit_scenes' or 'digit_scenes/HEIGHTxWIDTH' (built in), 'folder/NAME' (a "
+        "folder of images, prepared with --folder), or any TFDS image-classification dataset by "
+        "its name.",
     )
     data_dir: str = setting("data/records", "Folder of the prepared TFRecords.")
     folder: str = setting(
@@ -32,7 +33,8 @@ class DataConfig:
     boxes_csv: str = setting(
         "",
         "For prepare with --dataset=folder/NAME: CSV with columns file,x_min,y_min,x_max,y_max in "
-        "pixels, file relative to --folder. Default: <folder>/boxes.csv where it exists.",
+        "pixels (or xmin, .., or x_min_px, ..), file relative to --folder. Default: "
+        "<folder>/boxes.csv where it exists.",
     )
     max_shorter_side: int = setting(
         0, "Prepare: shrink images whose shorter side is longer than this many pixels; 0 keeps all."
@@ -193,7 +195,8 @@ class LearningConfig:
     )
     monte_carlo_samples: int = setting(
         1,
-        "Location sequences sampled per image (M of eq. 1); above 1 needs sampling=without_replacement.",
+        "Location sequences sampled per image (M of eq. 1); above 1 needs "
+        "--sampling=without_replacement.",
     )
     l2_weight: float = setting(
         0.0, "Weight of the sum of squares of the weights, BatchNorm's left out."

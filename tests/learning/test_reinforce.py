@@ -99,7 +99,7 @@ class StillCNN(PlainCNN):
 
 
 def all_sequences(model, image, count):
-    """Log-probability of every sequence of locations, and logit of class 0 over class 1 after it."""
+    """Log-probability of every location sequence, and logit of class 0 over class 1 after it."""
     probabilities = model(image, locations=(count,)).location_probs[0]
     sequences = list(itertools.permutations(range(probabilities.shape[1]), count))
     rows = tf.repeat(probabilities, len(sequences), axis=0)

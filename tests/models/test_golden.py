@@ -71,7 +71,7 @@ def test_tnet_attends_and_classifies_as_published(name, tmp_path):
 
 
 def attended(outputs, config):
-    """0/1 per cell as the golden files have it: the grids of an image in the parents' raster order."""
+    """0/1 per cell as the golden files have it: an image's grids in the parents' raster order."""
     cells, images = outputs.cells.numpy(), len(outputs.cells)
     flags, start, parents = [], 0, [[()] for _ in range(images)]
     for count in config.locations:

@@ -17,6 +17,7 @@ class NormalizedConvolution(keras.layers.Layer):
       stride: its step.
       activation: None, or the name of a Keras activation.
       levels: sets of BatchNorm weights, see `BatchNormalization`.
+      momentum: of BatchNorm's moving averages.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class NormalizedConvolution(keras.layers.Layer):
         stride: int = 1,
         activation: str | None = "silu",
         levels: int = 1,
+        momentum: float = 0.99,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -50,7 +52,7 @@ class NormalizedConvolution(keras.layers.Layer):
                 kernel_initializer=fan_out,
                 name="convolution",
             )
-        self.normalization = BatchNormalization(levels, name="normalization")
+        self.normalization = BatchNormalization(levels, momentum, name="normalization")
         self.activation = keras.activations.get(activation)
 
     def build(self, input_shape: Any) -> None:

@@ -1,4 +1,4 @@
-"""The attention grid: candidate cells, the regions they lead to, and the crops of those (paper 3.1).
+"""The attention grid: candidate cells, the regions they lead to, and their crops (paper 3.1).
 
 A *region* is a rectangle of full-resolution pixels of one image. Level 1 has one region per image,
 the image itself. A grid of overlapping *cells* lies over each region; the attended cells are the
@@ -6,11 +6,11 @@ regions of the next level. Regions are kept as coordinates; pixels are read once
 looked at, and only the ones that its base resolution needs, so cost does not grow with the image.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
-Size = int | tf.Tensor
+Size: TypeAlias = int | tf.Tensor
 
 
 class Regions(NamedTuple):

@@ -1,5 +1,7 @@
 """What a feature extraction module is (paper 3.2)."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -29,7 +31,7 @@ class Backbone(keras.Model):
     feature_channels: int
     grid_channels: int
     grid_windows: tuple[Window, ...]
-    published_slices: dict[int, slice] = {}
+    published_slices: Mapping[int, slice] = MappingProxyType({})
 
     def grid_slices(
         self, base_resolution: tuple[int, int], grid: int, cell: float

@@ -1,6 +1,8 @@
 """EfficientNet-B0 .. B4 as feature extraction modules (appendix tables 1 and 3)."""
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import keras
@@ -48,7 +50,7 @@ class Variant(NamedTuple):
     width: float
     depth: float
     grid_blocks: dict[int, int]
-    published_slices: dict[int, slice] = {}
+    published_slices: Mapping[int, slice] = MappingProxyType({})
 
 
 VARIANTS = {

@@ -10,9 +10,11 @@ from tnet_tf.layers.receptive_field import Window
 from tnet_tf.models.backbone import Backbone, InputStatistics
 
 # (channels, stride) of the 3 x 3 convolutions.
-CONVOLUTIONS = ((16, 2), (32, 1), (32, 2), (64, 1), (64, 2), (128, 1), (128, 1))
+CONVOLUTIONS = ((16, 2), (16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 1))
 # The fourth convolution's map has an eighth of the pixels and small receptive fields.
 GRID_CONVOLUTION = 4
+# Training takes hundreds of steps, not the hundred thousands behind the usual 0.99.
+NORMALIZATION_MOMENTUM = 0.95
 
 
 @keras.saving.register_keras_serializable(package="tnet_tf")
@@ -35,7 +37,13 @@ class PlainCNN(Backbone):
         self.statistics = InputStatistics(input_statistics, name="statistics")
         self.convolutions = [
             NormalizedConvolution(
-                channels, 3, stride, "relu", normalization_levels, name=f"convolution{number}"
+                channels,
+                3,
+                stride,
+                "relu",
+                normalization_levels,
+                NORMALIZATION_MOMENTUM,
+                name=f"convolution{number}",
             )
             for number, (channels, stride) in enumerate(CONVOLUTIONS, 1)
         ]

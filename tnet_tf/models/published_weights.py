@@ -1,8 +1,8 @@
 """Weights in: published TensorFlow checkpoints, keras.applications files, our own models.
 
 Every weight of a network of ours has a name that says where it sits, such as
-`feature_extraction/block3/project/convolution/kernel`. A source of weights is read into a dictionary
-from *its* names to arrays; a table of name changes tells how ours translate.
+`feature_extraction/block3/project/convolution/kernel`. A source of weights is read into a
+dictionary from *its* names to arrays; a table of name changes tells how ours translate.
 """
 
 import dataclasses
@@ -76,7 +76,7 @@ _PUBLISHED = (
     (r"/convolution/", "/conv2d/"),
     (r"/normalization/", "/batch_norm/"),
 )
-_PUBLISHED_BAGNET = (
+_PUBLISHED_BAGNET: tuple[tuple[str, str], ...] = (
     (r"^location/", "location_prediction_earlyLocs/"),
     (r"/stem/", "/part1/conv2d/"),
     (r"^feature_extraction/top/", "feature_extraction/part6/conv2d/"),
@@ -85,7 +85,7 @@ _PUBLISHED_BAGNET = (
     (r"/expand/", "/comp_3/conv2d/"),
     (r"/shortcut/", "/shortcut_comp/conv2d/"),
 )
-_PUBLISHED_EFFICIENTNET = ((r"^location/", "location_prediction/"),)
+_PUBLISHED_EFFICIENTNET: tuple[tuple[str, str], ...] = ((r"^location/", "location_prediction/"),)
 _KERAS_APPLICATIONS = (
     (r"_\d+$", ""),
     (r"^classification/linear/", "predictions/"),

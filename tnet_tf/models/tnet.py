@@ -66,7 +66,7 @@ class TNet(keras.Model):
         self,
         backbone: Backbone,
         classes: int,
-        base_resolution: tuple[int, int] = (224, 224),
+        base_resolution: Sequence[int] = (224, 224),
         grid: int = 3,
         cell: float = 0.5,
         locations: Sequence[int] = (2,),
@@ -90,7 +90,8 @@ class TNet(keras.Model):
             "feature_weighting": feature_weighting,
             "dropout": dropout,
         }
-        self.base_resolution = tuple(base_resolution)
+        height, width = base_resolution
+        self.base_resolution = (height, width)
         self.grid, self.cell, self.sampling = grid, cell, sampling
         self.locations = tuple(locations)
         self.grid_slices = backbone.grid_slices(self.base_resolution, grid, cell)
@@ -102,7 +103,7 @@ class TNet(keras.Model):
         self.positional_encoding = POSITIONAL_MODULES[positional_module](
             channels, name="positional_encoding"
         )
-        self.weighting = (
+        self.weighting: keras.layers.Layer = (
             FeatureWeighting(channels, name="weighting") if feature_weighting else Averaging()
         )
         self.classification = ClassificationModule(

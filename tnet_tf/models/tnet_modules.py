@@ -1,4 +1,4 @@
-"""TNet's modules besides feature extraction, in both published variants (paper 3.2, appendix 2.1)."""
+"""TNet's modules besides feature extraction, in both variants (paper 3.2, appendix 2.1)."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ class LocationModule(keras.layers.Layer):
         raise TypeError(f"{type(self).__name__} does not define its logits")
 
     def call(self, grid_features: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
-        """Maps grid features (m, n, n, c) and context vectors (m, C) to probabilities (m, n * n)."""
+        """Maps grid features (m, n, n, c) and context (m, C) to probabilities (m, n * n)."""
         logits = tf.cast(self.logits(grid_features, context), tf.float32)
         cells = grid_features.shape[1] * grid_features.shape[2]
         return tf.nn.softmax(tf.nn.l2_normalize(tf.reshape(logits, (-1, cells)), axis=1))
@@ -227,8 +227,11 @@ class ClassificationModule(keras.layers.Layer):
         return self.linear(tf.cast(self.dropout(vectors, training=training), tf.float32))
 
 
-LOCATION_MODULES = {
+LOCATION_MODULES: dict[str, type[LocationModule]] = {
     "context": ContextLocationModule,
     "squeeze_excitation": SqueezeExcitationLocationModule,
 }
-POSITIONAL_MODULES = {"concat": ConcatPositionalModule, "add": AddPositionalModule}
+POSITIONAL_MODULES: dict[str, type[keras.layers.Layer]] = {
+    "concat": ConcatPositionalModule,
+    "add": AddPositionalModule,
+}

@@ -68,8 +68,8 @@ class Checkpoints:
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(
-                f"checkpoint {latest} does not fit this network ({reason}); use the settings it was "
-                "made with, or another --run_dir"
+                f"checkpoint {latest} does not fit this network ({reason}); use the settings it "
+                "was made with, or another --run_dir"
             ) from error
         return True
 
@@ -104,26 +104,35 @@ class Checkpoints:
         except (OSError, tf.errors.OpError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(
-                f"the {what} could not be written to {self.run_dir} ({reason}); free some space and "
-                f"repeat the command: it goes on from the last good checkpoint, {last}"
+                f"the {what} could not be written to {self.run_dir} ({reason}); free some space "
+                f"and repeat the command: it goes on from the last good checkpoint, {last}"
             ) from error
 
 
-def keep_config(config: Config) -> None:
-    """Writes the settings beside the checkpoints, or checks them against those found there.
+def check_config(config: Config) -> None:
+    """Checks the settings against those of the run that the folder holds, if any.
 
     Raises:
-      UserError: when the folder can't be written, or holds checkpoints of another configuration.
+      UserError: when it holds a run with other settings.
+    """
+    run_dir = Path(config.train.run_dir)
+    if not (run_dir / CONFIG).is_file() or not (run_dir / CHECKPOINTS).is_dir():
+        return
+    differences = _differences(_read_config(run_dir / CONFIG), config)
+    if differences:
+        raise UserError(
+            f"{run_dir} holds a run with other settings: {'; '.join(differences)}. Use the same "
+            "settings to go on with it, or another --run_dir"
+        )
+
+
+def keep_config(config: Config) -> None:
+    """Writes the settings beside the checkpoints.
+
+    Raises:
+      UserError: when the folder can't be written.
     """
     path = Path(config.train.run_dir) / CONFIG
-    if path.is_file():
-        differences = _differences(_read_config(path), config)
-        if differences:
-            raise UserError(
-                f"{path.parent} holds a run with other settings: {'; '.join(differences)}. Use "
-                "the same settings to go on with it, or another --run_dir"
-            )
-        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".unfinished")

@@ -22,6 +22,8 @@ class Summaries:
     def scalars(self, prefix: str, values: Mapping[str, Any], step: int) -> None:
         """Writes numbers; a vector `x_by_locations` becomes `x/0`, `x/1`, .. by locations.
 
+        `x_attended_only_by_locations` starts at one location.
+
         Args:
           prefix: 'train' or 'validation'.
           values: scalars or vectors by name.
@@ -29,11 +31,11 @@ class Summaries:
         """
         with self.writer.as_default(step=step):
             for name, value in values.items():
-                for index, number in enumerate(np.ravel(value)):
-                    part = f"/{index}" if np.ndim(value) else ""
-                    tf.summary.scalar(
-                        f"{prefix}/{name.removesuffix('_by_locations')}{part}", number
-                    )
+                tag = f"{prefix}/{name.removesuffix('_by_locations')}"
+                first = 1 if name.endswith("attended_only_by_locations") else 0
+                for locations, number in enumerate(np.ravel(value), start=first):
+                    part = f"/{locations}" if np.ndim(value) else ""
+                    tf.summary.scalar(tag + part, number)
 
     def attended(self, model: Callable[..., Any], images: tf.Tensor, step: int) -> None:
         """Writes pictures of where the model looks.
@@ -47,7 +49,3 @@ class Summaries:
         with self.writer.as_default(step=step):
             pictures = attended_image(images, boxes)
             tf.summary.image("attended regions", pictures, max_outputs=len(images))
-
-    def flush(self) -> None:
-        """Makes what was written visible to TensorBoard."""
-        self.writer.flush()

@@ -20,7 +20,7 @@ from tnet_tf.inputs.catalog import Dataset
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.published_weights import load_pretrained, variable_names
-from tnet_tf.training.checkpoints import BEST, Checkpoints, keep_config
+from tnet_tf.training.checkpoints import Checkpoints, check_config, keep_config
 from tnet_tf.training.devices import make_strategy
 from tnet_tf.training.optimizers import make_groups
 from tnet_tf.training.step import TrainStep
@@ -41,7 +41,7 @@ class Trainer:
     def __init__(self, config: Config, dataset: Dataset):
         self.config, self.dataset = config, dataset
         train = config.train
-        keep_config(config)
+        check_config(config)
         if train.deterministic:
             tf.config.experimental.enable_op_determinism()
         keras.utils.set_random_seed(train.seed)
@@ -50,6 +50,7 @@ class Trainer:
         self.steps = train.train_steps or self._steps_of(train.epochs)
         with self.strategy.scope():
             self._build()
+        keep_config(config)
         self.checkpoints = Checkpoints(train.run_dir, **self.state)
         self.summaries = Summaries(train.run_dir)
         self.evaluation = Evaluation(self.model)
@@ -112,40 +113,44 @@ class Trainer:
             ) as progress,
             pipeline.record_errors(self.dataset),
         ):
-            iterator = iter(distributed)
-            since, steps_since = time.perf_counter(), 0
-            for step in range(start + 1, self.steps + 1):
-                metrics = self.train_step(next(iterator))
-                progress.update()
-                steps_since += 1
-                if step % self.config.train.summary_every == 0 or step == self.steps:
-                    self._report(
-                        metrics, step, steps_since / (time.perf_counter() - since), progress
-                    )
-                if self._is_due(step):
-                    self._keep(step, progress)
-                if self.stopped:
+            self._run(iter(distributed), start, progress)
+
+    def _run(self, batches: Iterator[Any], start: int, progress: Any) -> None:
+        """The loop: step, report, evaluate, save."""
+        config, begun, reported = self.config.train, time.perf_counter(), start
+        for step in range(start + 1, self.steps + 1):
+            metrics = self.train_step(next(batches))
+            progress.update()
+            evaluate = self._is_due(step, config.evaluate_every or config.checkpoint_every)
+            save = self._is_due(step, config.checkpoint_every) or self.stopped
+            # What is saved was reported before: a loss that is no number never gets that far.
+            if save or evaluate or self._is_due(step, config.summary_every):
+                rate = (step - reported) / (time.perf_counter() - begun)
+                self._report(metrics, rate, step, progress)
+                if evaluate:
+                    self._evaluate(step, progress)
+                if save:
                     self.checkpoints.save(step)
-                    raise KeyboardInterrupt
-                if step % self.config.train.summary_every == 0 or self._is_due(step):
-                    since, steps_since = time.perf_counter(), 0
+                begun, reported = time.perf_counter(), step
+            if self.stopped:
+                raise KeyboardInterrupt(f"the same command goes on after step {step}")
+
+    def _is_due(self, step: int, every: int) -> bool:
+        """Whether something is due after this step; everything is after the last one."""
+        return step % every == 0 or step == self.steps
 
     def _steps_of(self, epochs: int) -> int:
         count = pipeline.count(self.dataset, self.train_split)
         return -(-epochs * count // self.config.train.batch_size)
 
-    def _is_due(self, step: int) -> bool:
-        """Whether a checkpoint is written after this step."""
-        return step % self.config.train.checkpoint_every == 0 or step == self.steps
-
-    def _report(self, metrics: dict[str, tf.Tensor], step: int, rate: float, progress: Any) -> None:
-        """Scalars to TensorBoard and to the progress bar."""
+    def _report(self, metrics: dict[str, tf.Tensor], rate: float, step: int, progress: Any) -> None:
+        """Scalars to TensorBoard and to the progress bar; `rate` is in steps per second."""
         values = {name: value.numpy() for name, value in metrics.items()}
         values["images_per_second"] = rate * self.config.train.batch_size
         if not np.isfinite(values["loss"]):
             raise UserError(
-                f"the loss is {values['loss']} at step {step}; lower --learning_rate. The last good "
-                f"checkpoint is {self.checkpoints.manager.latest_checkpoint or 'none'}"
+                f"the loss is {values['loss']} at step {step}; lower --learning_rate. The last "
+                f"good checkpoint is {self.checkpoints.manager.latest_checkpoint or 'none'}"
             )
         self.summaries.scalars("train", values, step)
         accuracy = values["accuracy_by_locations"][-1]
@@ -155,35 +160,24 @@ class Trainer:
             reward=f"{values['reward']:.2f}",
         )
 
-    def _keep(self, step: int, progress: Any) -> None:
-        """Evaluates when it is time to, then writes the checkpoint."""
-        every = self.config.train.evaluate_every or self.config.train.checkpoint_every
-        if step % every == 0 or step == self.steps:
-            results = self._validate()
-            accuracy = float(results["top1_by_locations"][-1])
-            self.summaries.scalars("validation", results, step)
-            progress.write(f"step {step}: validation top-1 {accuracy:.2%}")
-            if accuracy > float(self.best):
-                self.checkpoints.save_best(self.model)
-                self.best.assign(accuracy)
-        self.checkpoints.save(step)
-        self.summaries.flush()
-
-    def _validate(self) -> dict[str, Any]:
-        """Accuracy on the validation split; also pictures of attended regions."""
-        batches = self._validation_batches()
-        if self.config.train.summary_images and self.config.model.model != "feedforward":
-            images = next(iter(batches)).image[: self.config.train.summary_images]
-            self.summaries.attended(self.model, images, int(self.step))
-        return self.evaluation.run(batches, [Accuracy()])
-
-    def _validation_batches(self) -> tf.data.Dataset:
-        return pipeline.evaluation_batches(
+    def _evaluate(self, step: int, progress: Any) -> None:
+        """Accuracy on the validation split, pictures of attended regions; keeps the best model."""
+        batches = pipeline.evaluation_batches(
             self.dataset,
             self.dataset.validation_split,
             self.config.data,
             self.config.eval.eval_batch_size,
         )
+        if self.config.train.summary_images and self.config.model.model != "feedforward":
+            images = next(iter(batches)).image[: self.config.train.summary_images]
+            self.summaries.attended(self.model, images, step)
+        results = self.evaluation.run(batches, [Accuracy()])
+        self.summaries.scalars("validation", results, step)
+        accuracy = float(np.ravel(results["top1_by_locations"])[-1])
+        progress.write(f"step {step}: validation top-1 {accuracy:.2%}")
+        if accuracy > float(self.best):
+            self.checkpoints.save_best(self.model)
+            self.best.assign(accuracy)
 
     @contextlib.contextmanager
     def _stop_on_signal(self) -> Iterator[None]:
@@ -201,8 +195,3 @@ class Trainer:
         finally:
             for name, handler in before.items():
                 signal.signal(name, handler)
-
-
-def best_model_path(config: Config) -> str:
-    """Where a finished run keeps its best model."""
-    return f"{config.train.run_dir}/{BEST}"
