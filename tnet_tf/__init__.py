@@ -1,1 +1,42 @@
-"""TNet: hard attention for scalable image classification, in TensorFlow 2 and Keras 3."""
+"""TNet: hard attention for scalable image classification, in TensorFlow 2 and Keras 3.
+
+The names below are what a notebook needs to build, train, save and load a network; importing them
+also tells Keras how to load a saved one. Data are in `tnet_tf.inputs`, measurements in
+`tnet_tf.evaluation`; the commands are `tnet_tf.prepare`, `tnet_tf.train` and `tnet_tf.evaluate`.
+"""
+
+from tnet_tf.config import DataConfig, LearningConfig, ModelConfig, TrainConfig
+from tnet_tf.errors import UserError
+from tnet_tf.learning.baseline import RewardBaseline
+from tnet_tf.models.backbone import Backbone
+from tnet_tf.models.bagnet import BagNet77
+from tnet_tf.models.efficientnet import EfficientNet
+from tnet_tf.models.factory import build_model
+from tnet_tf.models.feedforward import FeedForward
+from tnet_tf.models.plain_cnn import PlainCNN
+from tnet_tf.models.published_weights import LoadReport, load_pretrained
+from tnet_tf.models.tnet import TNet
+from tnet_tf.outputs import Outputs
+from tnet_tf.training.optimizers import make_groups
+from tnet_tf.training.step import TrainStep
+
+__all__ = [
+    "Backbone",
+    "BagNet77",
+    "DataConfig",
+    "EfficientNet",
+    "FeedForward",
+    "LearningConfig",
+    "LoadReport",
+    "ModelConfig",
+    "Outputs",
+    "PlainCNN",
+    "RewardBaseline",
+    "TNet",
+    "TrainConfig",
+    "TrainStep",
+    "UserError",
+    "build_model",
+    "load_pretrained",
+    "make_groups",
+]

@@ -55,7 +55,7 @@ def parse(arguments: Sequence[str]) -> None:
     try:
         rest = FLAGS(list(arguments))
     except (flags.Error, OSError) as error:
-        raise UserError(" ".join(str(error).split())) from error
+        raise UserError(" ".join(str(error).removeprefix("ERROR:: ").split())) from error
     if len(rest) > 1:
         raise UserError(f"unexpected argument {rest[1]!r}: settings are given as --name=value")
 

@@ -23,8 +23,8 @@ def main(config: Config) -> None:
     trainer.fit()
     seconds = time.perf_counter() - started
     print(
-        f"done: {trainer.steps} steps, {seconds:.0f} s in this session, best validation top-1 "
-        f"{float(trainer.best):.2%}, model in {config.train.run_dir}/best.keras"
+        f"done: {trainer.steps} steps, {seconds:.0f} s, best validation top-1 "
+        f"{trainer.best.numpy():.2%}, model in {config.train.run_dir}/best.keras"
     )
 
 

@@ -41,27 +41,28 @@ def test_digit_is_wholly_visible_at_its_box(digits, height, width):
         assert 0 <= top < bottom <= height
         assert 0 <= left < right <= width
         side = digit_scenes.digit_side(height, width)
-        whole = tf.image.resize(digits[index], (side, side)).numpy()[..., 0].astype(np.uint8)
-        np.testing.assert_array_equal(scene[top:bottom, left:right], whole)
+        ink = tf.image.resize(digits[index], (side, side)).numpy()[..., 0] / 255
+        whole = digit_scenes.BACKGROUND * (1 - ink) + 255 * ink
+        np.testing.assert_allclose(scene[top:bottom, left:right], whole, atol=1)
 
 
 def test_digits_appear_everywhere(digits):
     corners = np.array([compose(digits, (0, index))[1][:2] for index in range(200)])
     assert corners.min() < 20
-    assert corners.max() > 224 - 28 - 20
+    assert corners.max() > 224 - digit_scenes.digit_side(224, 224) - 20
 
 
-def test_a_dozen_fragments_lie_beside_the_digit():
+def test_fragments_lie_beside_the_digit():
     white, black = tf.fill((5, 8, 8, 1), 255.0), tf.zeros((8, 8, 1))
     area = digit_scenes.fragment_side(224, 224) ** 2
     lit = []
     for index in range(50):
         scene, box = digit_scenes.compose(black, tf.constant((5, index)), white, 224, 224)
         top, left, bottom, right = np.round(box.numpy() * 224).astype(int)
-        assert not scene.numpy()[top:bottom, left:right].any()
+        assert (scene.numpy()[top:bottom, left:right] == digit_scenes.BACKGROUND).all()
         lit.append((scene.numpy() == 255).sum() / area)
     # Some overlap, and those that would touch the digit are left out.
-    assert 10 < np.mean(lit) < digit_scenes.FRAGMENTS
+    assert 0.8 * digit_scenes.FRAGMENTS < np.mean(lit) < digit_scenes.FRAGMENTS
 
 
 def test_fragments_are_smaller_than_the_digit():

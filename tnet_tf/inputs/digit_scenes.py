@@ -15,9 +15,10 @@ import tensorflow as tf
 CLASSES = tuple(str(digit) for digit in range(10))
 
 # Every number of the task. Records prepared with other numbers are refused (see `settings`).
-DIGIT_SIDE = 1 / 8  # of the scene's shorter side
+DIGIT_SIDE = 1 / 10  # of the scene's shorter side
 FRAGMENT_SIDE = 1 / 2  # of the digit's side
-FRAGMENTS = 13  # drawn per scene; one that would touch the digit is left out
+FRAGMENTS = 8  # drawn per scene; one that would touch the digit is left out
+BACKGROUND = 128  # pixel value of the empty scene; ink is brighter
 VALIDATION_SCENES = 500
 TEST_SCENES = 1000
 
@@ -32,6 +33,7 @@ def settings() -> dict[str, Any]:
         "digit_side": DIGIT_SIDE,
         "fragment_side": FRAGMENT_SIDE,
         "fragments": FRAGMENTS,
+        "background": BACKGROUND,
         "validation_scenes": VALIDATION_SCENES,
         "test_scenes": TEST_SCENES,
     }
@@ -116,14 +118,14 @@ def _cut(digits: tf.Tensor, which: tf.Tensor, where: tf.Tensor, side: int) -> tf
 
 
 def _paste(patches: list[tuple[tf.Tensor, tf.Tensor]], height: int, width: int) -> tf.Tensor:
-    """Black scene, uint8 (height, width, 1), with square patches; the brighter pixel wins."""
+    """Grey scene, uint8 (height, width, 1), with square patches; the brighter pixel wins."""
     values, indices = [], []
     for images, places in patches:
         side = np.arange(images.shape[1], dtype=np.int32)
         pixels = (side[:, np.newaxis] * width + side).reshape(1, -1)
         corners = places[:, 0] * width + places[:, 1]
         indices.append(tf.reshape(corners[:, tf.newaxis] + pixels, (-1, 1)))
-        values.append(tf.reshape(tf.cast(images, tf.uint8), (-1,)))
-    canvas = tf.zeros((height * width,), tf.uint8)
+        values.append(tf.reshape(BACKGROUND + images * ((255 - BACKGROUND) / 255), (-1,)))
+    canvas = tf.fill((height * width,), float(BACKGROUND))
     scene = tf.tensor_scatter_nd_max(canvas, tf.concat(indices, 0), tf.concat(values, 0))
-    return tf.reshape(scene, (height, width, 1))
+    return tf.cast(tf.reshape(scene, (height, width, 1)), tf.uint8)

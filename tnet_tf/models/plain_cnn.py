@@ -10,16 +10,16 @@ from tnet_tf.layers.receptive_field import Window
 from tnet_tf.models.backbone import Backbone, InputStatistics
 
 # (channels, stride) of the 3 x 3 convolutions.
-CONVOLUTIONS = ((16, 2), (16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 1))
-# The fourth convolution's map has an eighth of the pixels and small receptive fields.
+CONVOLUTIONS = ((16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (128, 1))
+# Fields of its map are 23 px wide and 8 px apart: about a grid cell of a 56 px thumbnail.
 GRID_CONVOLUTION = 4
 # Training takes hundreds of steps, not the hundred thousands behind the usual 0.99.
-NORMALIZATION_MOMENTUM = 0.95
+NORMALIZATION_MOMENTUM = 0.9
 
 
 @keras.saving.register_keras_serializable(package="tnet_tf")
 class PlainCNN(Backbone):
-    """Seven 3 x 3 convolutions with BatchNorm and ReLU, then the spatial mean.
+    """Six 3 x 3 convolutions with BatchNorm and ReLU, then the spatial mean.
 
     Args:
       normalization_levels: sets of BatchNorm weights, see `BatchNormalization`.

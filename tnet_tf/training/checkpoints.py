@@ -11,7 +11,7 @@ last good one.
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import tensorflow as tf
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError
 from tnet_tf.models.factory import build_model
+from tnet_tf.models.published_weights import variable_names
 
 CONFIG, BEST, CHECKPOINTS = "config.json", "best.keras", "checkpoints"
 # Settings that may change when a run goes on: they do not change what is learned.
@@ -44,12 +45,26 @@ class Checkpoints:
 
     Args:
       run_dir: folder of the run.
-      state: trackable objects and variables by name; saved and restored together.
+      model: the network; all its weights are saved, BatchNorm's moving averages too.
+      optimizers: by the name of their group.
+      **state: further variables; everything is saved and restored together.
     """
 
-    def __init__(self, run_dir: str, **state: Any):
+    def __init__(
+        self,
+        run_dir: str,
+        model: keras.Model,
+        optimizers: Mapping[str, keras.optimizers.Optimizer],
+        **state: tf.Variable,
+    ):
         self.run_dir = Path(run_dir)
-        self.checkpoint = tf.train.Checkpoint(**state)
+        of_optimizers = {
+            name: {str(index): v.value for index, v in enumerate(optimizer.variables)}
+            for name, optimizer in optimizers.items()
+        }
+        self.checkpoint = tf.train.Checkpoint(
+            model=_weights(model), optimizers=of_optimizers, **state
+        )
         self.manager = tf.train.CheckpointManager(
             self.checkpoint, str(self.run_dir / CHECKPOINTS), max_to_keep=2
         )
@@ -183,8 +198,14 @@ def _load_last(run_dir: Path, trained: Config) -> keras.Model:
     reader = tf.train.load_checkpoint(latest)
     classes = int(reader.get_tensor("classes/.ATTRIBUTES/VARIABLE_VALUE"))
     model = build_model(trained.model, classes)
-    tf.train.Checkpoint(model=model).restore(latest).expect_partial()
+    status = tf.train.Checkpoint(model=_weights(model)).restore(latest)
+    status.assert_existing_objects_matched().expect_partial()
     return model
+
+
+def _weights(model: keras.Model) -> dict[str, tf.Variable]:
+    """All weights by name; TensorFlow by itself overlooks layers that a layer keeps in a list."""
+    return {name: variable.value for name, variable in variable_names(model).items()}
 
 
 def _read_config(path: Path) -> Config:

@@ -51,7 +51,6 @@ class Trainer:
         with self.strategy.scope():
             self._build()
         keep_config(config)
-        self.checkpoints = Checkpoints(train.run_dir, **self.state)
         self.summaries = Summaries(train.run_dir)
         self.evaluation = Evaluation(self.model)
         self.stopped = False
@@ -78,14 +77,15 @@ class Trainer:
         self.train_step = TrainStep(
             self.model, groups, baseline, self.step, config.learning, config.train.seed
         )
-        self.state = {
-            "model": self.model,
-            "baseline": baseline.value,
-            "step": self.step,
-            "best": self.best,
-            "classes": tf.Variable(classes, trainable=False, name="classes"),
-            **{f"optimizer_{group.name}": group.optimizer for group in groups},
-        }
+        self.checkpoints = Checkpoints(
+            config.train.run_dir,
+            self.model,
+            {group.name: group.optimizer for group in groups},
+            baseline=baseline.value,
+            step=self.step,
+            best=self.best,
+            classes=tf.Variable(classes, trainable=False, name="classes"),
+        )
 
     def fit(self) -> None:
         """Trains up to the last step; interrupted, it saves a checkpoint first.
@@ -95,8 +95,8 @@ class Trainer:
           UserError: when records can't be read or files can't be written.
         """
         if self.checkpoints.restore():
-            print(f"going on after step {int(self.step)} of {self.steps}", flush=True)
-        start = int(self.step)
+            print(f"going on after step {self.step.numpy()} of {self.steps}", flush=True)
+        start = int(self.step.numpy())
         batches = pipeline.training_batches(
             self.dataset,
             self.config.data,
@@ -175,7 +175,7 @@ class Trainer:
         self.summaries.scalars("validation", results, step)
         accuracy = float(np.ravel(results["top1_by_locations"])[-1])
         progress.write(f"step {step}: validation top-1 {accuracy:.2%}")
-        if accuracy > float(self.best):
+        if accuracy > float(self.best.numpy()):
             self.checkpoints.save_best(self.model)
             self.best.assign(accuracy)
 
