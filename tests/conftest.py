@@ -1,7 +1,12 @@
-"""Shared by all tests: reproducible seeds, and the paper's networks."""
+"""Shared by all tests: two virtual CPU devices, and reproducible seeds."""
 
 import keras
 import pytest
+
+from tnet_tf.training.devices import make_strategy
+
+# Devices are fixed once TensorFlow has started, so this comes before any test.
+make_strategy(2)
 
 
 @pytest.fixture(autouse=True)

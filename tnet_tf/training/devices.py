@@ -1,5 +1,7 @@
 """Which devices a run uses."""
 
+import functools
+
 import tensorflow as tf
 
 from tnet_tf.errors import UserError
@@ -26,7 +28,12 @@ def make_strategy(count: int) -> tf.distribute.Strategy:
         return tf.distribute.get_strategy()
     if not gpus:
         _split_cpu(count)
-    kind = "GPU" if gpus else "CPU"
+    return _mirrored("GPU" if gpus else "CPU", count)
+
+
+@functools.cache
+def _mirrored(kind: str, count: int) -> tf.distribute.MirroredStrategy:
+    """One strategy per process: those of several would mix up their messages."""
     return tf.distribute.MirroredStrategy([f"{kind}:{number}" for number in range(count)])
 
 

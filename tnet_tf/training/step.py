@@ -104,8 +104,7 @@ class TrainStep:
             weights = [v for v in self.variables if "normalization" not in v.path.split("/")]
             penalties["l2"] = self.config.l2_weight * sum_of_squares(weights)
         if self.config.lambda_con:
-            if replicas.num_replicas_in_sync > 1:
-                features, labels = replicas.all_gather((features, labels), axis=0)
+            features, labels = _of_all_replicas(replicas, features, labels)
             contrastive = contrastive_loss(features, labels, self.config.alpha)
             penalties["contrastive"] = self.config.lambda_con * contrastive
         return penalties
@@ -115,3 +114,21 @@ class TrainStep:
         for group in self.groups:
             pairs = [(next(rest), variable) for variable in group.variables]
             group.optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
+
+
+def _of_all_replicas(replicas: Any, *parts: tf.Tensor) -> list[tf.Tensor]:
+    """Concatenates (n, ..) tensors of all replicas, with gradients.
+
+    As a sum of parts that are padded to their place: TensorFlow's own gathering refuses the virtual
+    devices of one CPU.
+    """
+    count, own = replicas.num_replicas_in_sync, replicas.replica_id_in_sync_group
+    if count == 1:
+        return list(parts)
+    gathered = []
+    for part in parts:
+        place = tf.one_hot(own, count, dtype=part.dtype)
+        padded = tf.reshape(place, (-1, *[1] * len(part.shape))) * part[tf.newaxis]
+        total = replicas.all_reduce(tf.distribute.ReduceOp.SUM, padded)
+        gathered.append(tf.reshape(total, (-1, *part.shape[1:])))
+    return gathered
