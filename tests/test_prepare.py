@@ -2,11 +2,10 @@ import subprocess
 import sys
 
 import pytest
-from absl.testing import flagsaver
 
+from tests.commands import exit_code, the_error
 from tests.inputs.images import make_folder
-from tnet_tf import command, prepare
-from tnet_tf.flags import FLAGS
+from tnet_tf import prepare
 
 
 @pytest.fixture
@@ -15,21 +14,13 @@ def images(tmp_path):
 
 
 @pytest.fixture
-def run(tmp_path, images, monkeypatch, capsys):
+def run(tmp_path, images, capsys):
     """Runs the command on `images` and gives exit code, stdout and stderr."""
 
     def run_command(*arguments):
-        settings = (f"--data_dir={tmp_path / 'records'}", f"--folder={images}", *arguments)
-        monkeypatch.setattr(sys, "argv", ["prepare", *settings])
         capsys.readouterr()
-        code = 0
-        with flagsaver.flagsaver():
-            for name in FLAGS:
-                FLAGS[name].unparse()
-            try:
-                command.run(prepare.main)
-            except SystemExit as stop:
-                code = stop.code
+        settings = (f"--data_dir={tmp_path / 'records'}", f"--folder={images}", *arguments)
+        code = exit_code(prepare.main, *settings)
         return code, *capsys.readouterr()
 
     return run_command
@@ -72,9 +63,7 @@ def test_skipped_and_ignored_files_are_named_and_counted(run, images):
 def test_mistakes_are_told_in_one_line(run, arguments, message):
     code, _, err = run(*arguments)
     assert code == 2
-    told = [line for line in err.splitlines() if line.startswith("error: ")]
-    assert len(told) == 1
-    assert message in told[0]
+    assert message in the_error(err)
 
 
 def test_a_bad_image_leaves_nothing_behind(run, images, tmp_path):

@@ -6,6 +6,7 @@ each field (same name, default and help), so there is no second list of settings
 
 import dataclasses
 import json
+import math
 from typing import Any
 
 from tnet_tf.errors import UserError
@@ -71,6 +72,7 @@ class DataConfig:
 
     def check(self) -> None:
         """Raises `UserError` for a value out of range."""
+        _check_finite(self)
         _check(len(self.image_size) == 2, "--image_size takes one or two numbers of pixels")
         _check(min(self.image_size) > 0, f"--image_size={self.image_size} is not positive")
         _check(self.shuffle_buffer >= 1, "--shuffle_buffer must be at least 1")
@@ -147,6 +149,7 @@ class ModelConfig:
 
     def check(self, image_size: tuple[int, ...]) -> None:
         """Raises `UserError` for a value out of range or one that contradicts another."""
+        _check_finite(self)
         for name in ("spatial_dropout", "dropout", "stochastic_depth"):
             rate = getattr(self, name)
             _check(0 <= rate < 1, f"--{name}={rate} is a probability: 0 to below 1")
@@ -165,11 +168,15 @@ class ModelConfig:
         _check(self.grid >= 2, f"--grid={self.grid} must be at least 2")
         _check(0 < self.cell < 1, f"--cell={self.cell} is a fraction of the side between 0 and 1")
         _check(bool(self.locations), "--locations needs a number for each level after the first")
-        for count in self.locations:
+        self.check_locations("--locations", self.locations)
+
+    def check_locations(self, flag: str, locations: tuple[int, ...]) -> None:
+        """Raises `UserError` for numbers of locations that do not fit the grid."""
+        for count in locations:
             _check(
                 0 < count <= self.grid**2,
-                f"--locations={count} does not fit a grid of {self.grid} x {self.grid}: it must be "
-                f"1 to {self.grid**2}",
+                f"{flag}={count} does not fit a grid of {self.grid} x {self.grid}: it must be 1 to "
+                f"{self.grid**2}",
             )
 
     @property
@@ -206,6 +213,7 @@ class LearningConfig:
 
     def check(self) -> None:
         """Raises `UserError` for a value out of range."""
+        _check_finite(self)
         for name in ("lambda_c", "lambda_r"):
             value = getattr(self, name)
             _check(0 <= value <= 1, f"--{name}={value} is a share: 0 to 1")
@@ -257,6 +265,7 @@ class TrainConfig:
 
     def check(self) -> None:
         """Raises `UserError` for a value out of range or one that contradicts another."""
+        _check_finite(self)
         _check(self.batch_size > 0, "--batch_size must be positive")
         _check(
             (self.train_steps > 0) != (self.epochs > 0),
@@ -269,6 +278,12 @@ class TrainConfig:
         _check(
             0 < self.learning_rate_drop_at <= 1, "--learning_rate_drop_at is a share of the steps"
         )
+        _check(
+            0 < self.learning_rate_drop <= 1,
+            f"--learning_rate_drop={self.learning_rate_drop} is a factor: above 0, up to 1",
+        )
+        _check(self.adam_epsilon > 0, "--adam_epsilon must be positive")
+        _check(0 <= self.momentum < 1, f"--momentum={self.momentum} must be 0 to below 1")
         for name in ("checkpoint_every", "summary_every"):
             _check(getattr(self, name) > 0, f"--{name} must be positive")
         for name in ("devices", "seed", "evaluate_every", "summary_images"):
@@ -321,10 +336,7 @@ class Config:
         self.data.check()
         self.model.check(self.data.image_size)
         self.eval.check()
-        if self.eval.eval_locations:
-            dataclasses.replace(self.model, locations=self.eval.eval_locations).check(
-                self.data.image_size
-            )
+        self.model.check_locations("--eval_locations", self.eval.eval_locations)
 
     def check(self) -> None:
         """Checks everything that training needs.
@@ -365,3 +377,11 @@ def _tuples(values: dict[str, Any]) -> dict[str, Any]:
 def _check(holds: bool, message: str) -> None:
     if not holds:
         raise UserError(message)
+
+
+def _check_finite(settings: Any) -> None:
+    for name, value in vars(settings).items():
+        _check(
+            not isinstance(value, float) or math.isfinite(value),
+            f"--{name}={value} is not a finite number",
+        )

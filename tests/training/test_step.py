@@ -14,7 +14,6 @@ from tnet_tf.training.devices import make_strategy
 from tnet_tf.training.optimizers import make_groups, step_schedule
 from tnet_tf.training.step import TrainStep
 
-
 SGD = TrainConfig(optimizer="sgd", learning_rate=0.01, train_steps=100)
 
 

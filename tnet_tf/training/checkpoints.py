@@ -23,6 +23,8 @@ from tnet_tf.errors import UserError
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.published_weights import variable_names
 
+# What TensorFlow raises for files that are damaged.
+_UNREADABLE = (OSError, IndexError, tf.errors.OpError)
 CONFIG, BEST, CHECKPOINTS = "config.json", "best.keras", "checkpoints"
 # Settings that may change when a run goes on: they do not change what is learned.
 _FREE = {
@@ -75,16 +77,20 @@ class Checkpoints:
         Raises:
           UserError: when it can't be read or is of another network.
         """
-        latest = self.manager.latest_checkpoint
+        latest = _latest(self.run_dir)
         if latest is None:
             return False
         try:
             self.checkpoint.restore(latest).assert_consumed()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except (AssertionError, ValueError) as error:
             raise UserError(
-                f"checkpoint {latest} does not fit this network ({reason}); use the settings it "
-                "was made with, or another --run_dir"
+                f"checkpoint {latest} does not fit this network ({_reason(error)}); use the "
+                "settings it was made with, or another --run_dir"
+            ) from error
+        except _UNREADABLE as error:
+            raise UserError(
+                f"checkpoint {latest} is damaged ({_reason(error)}); delete {latest}.* to go on "
+                "from the one before it"
             ) from error
         return True
 
@@ -113,14 +119,13 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def _writing(self, what: str) -> Iterator[None]:
-        last = self.manager.latest_checkpoint or "none yet"
+        last = _latest(self.run_dir) or "none yet"
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
-            reason = str(error).strip().splitlines()[0]
             raise UserError(
-                f"the {what} could not be written to {self.run_dir} ({reason}); free some space "
-                f"and repeat the command: it goes on from the last good checkpoint, {last}"
+                f"the {what} could not be written to {self.run_dir} ({_reason(error)}); free some "
+                f"space and repeat the command: it goes on from the last good checkpoint, {last}"
             ) from error
 
 
@@ -184,15 +189,14 @@ def load_model(config: Config) -> keras.Model:
         if config.eval.checkpoint == "best":
             return keras.saving.load_model(run_dir / BEST, compile=False)
         return _load_last(run_dir, trained)
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (ValueError, *_UNREADABLE) as error:
         raise UserError(
-            f"the {config.eval.checkpoint} model of {run_dir} can't be read: {reason}"
+            f"the {config.eval.checkpoint} model of {run_dir} can't be read: {_reason(error)}"
         ) from error
 
 
 def _load_last(run_dir: Path, trained: Config) -> keras.Model:
-    latest = tf.train.latest_checkpoint(str(run_dir / CHECKPOINTS))
+    latest = _latest(run_dir)
     if latest is None:
         raise UserError(f"{run_dir} holds no checkpoint yet")
     reader = tf.train.load_checkpoint(latest)
@@ -201,6 +205,17 @@ def _load_last(run_dir: Path, trained: Config) -> keras.Model:
     status = tf.train.Checkpoint(model=_weights(model)).restore(latest)
     status.assert_existing_objects_matched().expect_partial()
     return model
+
+
+def _latest(run_dir: Path) -> str | None:
+    """The last checkpoint that is still there."""
+    state = tf.train.get_checkpoint_state(str(run_dir / CHECKPOINTS))
+    paths = state.all_model_checkpoint_paths if state else []
+    return next((path for path in reversed(paths) if Path(f"{path}.index").is_file()), None)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 def _weights(model: keras.Model) -> dict[str, tf.Variable]:

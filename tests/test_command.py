@@ -1,0 +1,129 @@
+import re
+
+import pytest
+
+from tests.commands import exit_code, the_error
+from tests.inputs.images import make_folder
+from tnet_tf import evaluate, prepare, train
+from tnet_tf.config import Config
+from tnet_tf.errors import UserError
+
+COMMANDS = {"prepare": prepare.main, "train": train.main, "evaluate": evaluate.main}
+SMALL = (
+    "--dataset=folder/pets",
+    "--image_size=64",
+    "--backbone=plain_cnn",
+    "--base_resolution=32",
+    "--batch_size=4",
+    "--train_steps=2",
+)
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pets")
+    images = make_folder(folder / "images", {"train": 5, "val": 2})
+    flag = f"--data_dir={folder / 'records'}"
+    assert exit_code(prepare.main, "--dataset=folder/pets", f"--folder={images}", flag) == 0
+    return flag
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        # Flags that do not exist or can't be read.
+        ("--learning_rat=1", "Unknown command line flag 'learning_rat'. Did you mean: lear"),
+        ("--batch_size=four", "flag --batch_size=four"),
+        ("--model=tnt", "flag --model=tnt: value should be one of <tnet|feedforward>"),
+        ("--locations=2,many", "--locations=2,many takes whole numbers separated by commas"),
+        ("--flagfile=missing.flags", "missing.flags"),
+        ("stray", "unexpected argument 'stray': settings are given as --name=value"),
+        # Flags that contradict each other or the data.
+        ("--locations=10", "--locations=10 does not fit a grid of 3 x 3: it must be 1 to 9"),
+        ("--locations=0", "--locations=0 does not fit a grid"),
+        ("--base_resolution=96", "--base_resolution=96 is larger than the image, which is 64 px"),
+        ("--base_resolution=64,65", "--base_resolution=65 is larger than the image"),
+        ("--classes=5", "--classes=5, but folder/pets has 2 classes"),
+        ("--epochs=3", "give either --train_steps or --epochs"),
+        ("--per_feature_levels=3", "--per_feature_levels=3 is more than the 2 levels"),
+        ("--monte_carlo_samples=2", "--monte_carlo_samples above 1 repeats the same locations"),
+        ("--devices=3", "--batch_size=4 does not divide over --devices=3"),
+        ("--crop_to_box", "--crop_to_box needs bounding boxes, and folder/pets has none"),
+        # Networks that can't be built.
+        ("--backbone=resnet", "--backbone=resnet"),
+        ("--grid=9", "--grid=9"),
+        ("--pretrained=missing.h5", "missing.h5: no such weights"),
+        # Data that is not there.
+        ("--dataset=folder/birds", "run: python -m tnet_tf.prepare --dataset=folder/birds"),
+        ("--dataset=no_such_dataset", "--dataset=no_such_dataset is unknown"),
+        ("--train_split=learn", "--train_split=learn"),
+    ],
+)
+def test_mistakes_are_told_in_one_line_before_anything_is_written(
+    records, tmp_path, monkeypatch, capsys, mistake, message
+):
+    monkeypatch.chdir(tmp_path)
+    code = exit_code(train.main, *SMALL, records, "--run_dir=run", mistake)
+    assert code == 2
+    assert message in the_error(capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loss_that_is_no_number_ends_the_run(records, tmp_path, capsys):
+    settings = ("--train_steps=20", "--summary_every=1", "--optimizer=sgd", "--learning_rate=1e30")
+    code = exit_code(train.main, *SMALL, *settings, records, f"--run_dir={tmp_path}")
+    assert code == 2
+    assert "lower --learning_rate" in the_error(capsys.readouterr().err)
+    assert not list(tmp_path.glob("checkpoints/*"))
+
+
+def test_prepares_trains_and_evaluates(records, tmp_path, capsys):
+    settings = (*SMALL, records, f"--run_dir={tmp_path}", "--checkpoint_every=2")
+    assert exit_code(train.main, *settings) == 0
+    assert re.search(rf"done: 2 steps, .*model in {tmp_path}/best\.keras", capsys.readouterr().out)
+    assert exit_code(train.main, *settings, "--lambda_f=0.5") == 2
+    assert "--lambda_f was 0.1, now 0.5" in the_error(capsys.readouterr().err)
+    assert exit_code(evaluate.main, *settings) == 0
+    assert "top-1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_explains_the_command_and_every_setting(name, capsys):
+    assert exit_code(COMMANDS[name], "--help") == 0
+    shown = capsys.readouterr().out
+    assert f"Example: python -m tnet_tf.{name} --" in shown
+    for setting in ("--image_size", "--grid", "--lambda_f", "--run_dir", "--eval_locations"):
+        assert setting in shown
+    assert "Candidate locations per side of the attention grid" in shown
+
+
+def test_interrupted_commands_say_so(capsys):
+    def interrupted(config):
+        raise KeyboardInterrupt("after a step")
+
+    assert exit_code(interrupted) == 130
+    assert capsys.readouterr().err == "interrupted; after a step\n"
+
+
+def test_bugs_are_not_hidden():
+    def broken(config):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        exit_code(broken)
+
+
+def test_commands_get_the_settings_of_the_command_line():
+    got = []
+    assert exit_code(got.append, "--grid=4", "--learning_rate=0.5") == 0
+    (config,) = got
+    assert isinstance(config, Config)
+    assert (config.model.grid, config.train.learning_rate) == (4, 0.5)
+
+
+def test_a_users_mistake_is_one_line(capsys):
+    def mistaken(config):
+        raise UserError("--it is wrong; give another")
+
+    assert exit_code(mistaken) == 2
+    assert capsys.readouterr().err == "error: --it is wrong; give another\n"

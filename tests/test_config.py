@@ -1,0 +1,112 @@
+import dataclasses
+
+import pytest
+
+from tests.networks import TINY
+from tnet_tf.config import Config, EvalConfig, LearningConfig, TrainConfig
+from tnet_tf.errors import UserError
+
+GOOD = Config(train=TrainConfig(train_steps=10), model=TINY)
+
+
+def changed(section, **changes):
+    return dataclasses.replace(
+        GOOD, **{section: dataclasses.replace(getattr(GOOD, section), **changes)}
+    )
+
+
+def test_good_settings_pass():
+    GOOD.check()
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "value"),
+    [
+        ("data", "image_size", (224, 224, 3)),
+        ("data", "image_size", (0, 224)),
+        ("data", "image_size", ()),
+        ("data", "shuffle_buffer", 0),
+        ("data", "data_workers", -1),
+        ("data", "translation", 1.0),
+        ("data", "rotation", 181.0),
+        ("data", "max_shorter_side", -1),
+        ("model", "spatial_dropout", 1.0),
+        ("model", "dropout", -0.1),
+        ("model", "stochastic_depth", 1.5),
+        ("model", "dropout", float("nan")),
+        ("model", "classes", -1),
+        ("model", "base_resolution", (0, 32)),
+        ("model", "base_resolution", (225, 32)),
+        ("model", "base_resolution", (32, 32, 32)),
+        ("model", "grid", 1),
+        ("model", "cell", 0.0),
+        ("model", "cell", 1.0),
+        ("model", "cell", float("nan")),
+        ("model", "locations", ()),
+        ("model", "locations", (2, 10)),
+        ("model", "locations", (-1,)),
+        ("learning", "lambda_c", 1.5),
+        ("learning", "lambda_r", -0.5),
+        ("learning", "lambda_f", -1.0),
+        ("learning", "lambda_f", float("inf")),
+        ("learning", "l2_weight", -1.0),
+        ("learning", "lambda_con", float("nan")),
+        ("learning", "alpha", 2.0),
+        ("learning", "per_feature_levels", -1),
+        ("learning", "per_feature_levels", 3),
+        ("learning", "monte_carlo_samples", 0),
+        ("learning", "monte_carlo_samples", 2),
+        ("train", "batch_size", 0),
+        ("train", "train_steps", -1),
+        ("train", "train_steps", 0),
+        ("train", "epochs", 1),
+        ("train", "learning_rate", 0.0),
+        ("train", "learning_rate", float("nan")),
+        ("train", "learning_rate", float("inf")),
+        ("train", "pretrained_learning_rate", -1.0),
+        ("train", "learning_rate_drop_at", 0.0),
+        ("train", "learning_rate_drop_at", 1.1),
+        ("train", "learning_rate_drop", -0.1),
+        ("train", "learning_rate_drop", 0.0),
+        ("train", "adam_epsilon", 0.0),
+        ("train", "momentum", 1.0),
+        ("train", "momentum", -0.5),
+        ("train", "checkpoint_every", 0),
+        ("train", "summary_every", 0),
+        ("train", "evaluate_every", -1),
+        ("train", "summary_images", -1),
+        ("train", "devices", -1),
+        ("train", "devices", 3),
+        ("train", "seed", -1),
+        ("eval", "eval_batch_size", 0),
+        ("eval", "figure_images", -1),
+        ("eval", "eval_locations", (10,)),
+    ],
+)
+def test_values_out_of_range_are_named(section, setting, value):
+    with pytest.raises(UserError, match=f"--{setting}") as error:
+        changed(section, **{setting: value}).check()
+    assert "\n" not in str(error.value)
+
+
+def test_a_feedforward_network_has_no_grid_to_fit():
+    changed("model", model="feedforward", grid=1, locations=(99,)).check()
+
+
+def test_levels_are_the_thumbnail_and_one_for_each_number_of_locations():
+    assert [dataclasses.replace(TINY, locations=n).levels for n in ((3,), (2, 1))] == [2, 3]
+
+
+def test_settings_survive_json():
+    config = Config(
+        model=dataclasses.replace(TINY, locations=(2, 1)),
+        learning=LearningConfig(lambda_f=0.25),
+        eval=EvalConfig(eval_locations=(3, 2)),
+    )
+    assert Config.from_json(config.to_json()) == config
+
+
+def test_every_setting_has_a_help_text():
+    for section in dataclasses.fields(Config):
+        for field in dataclasses.fields(section.default_factory):
+            assert field.metadata["help"].endswith(".")

@@ -1,0 +1,78 @@
+import dataclasses
+
+import pytest
+
+from tnet_tf import flags
+from tnet_tf.config import Config
+from tnet_tf.errors import UserError
+from tnet_tf.flags import read_config
+
+
+def settings(config):
+    return {name: v for part in dataclasses.asdict(config).values() for name, v in part.items()}
+
+
+def test_without_arguments_every_setting_has_its_default():
+    assert read_config() == Config()
+
+
+def test_every_setting_is_a_flag_of_the_same_name():
+    names = settings(Config())
+    assert len(names) == sum(len(dataclasses.asdict(Config())[part]) for part in vars(Config()))
+    assert set(names) <= set(flags.FLAGS)
+
+
+def test_values_are_typed():
+    config = read_config(
+        "--locations=2,1", "--cell=0.25", "--batch_size=8", "--random_flip", "--model=feedforward"
+    )
+    assert config.model.locations == (2, 1)
+    assert config.model.cell == 0.25
+    assert config.train.batch_size == 8
+    assert config.data.random_flip is True
+    assert config.model.model == "feedforward"
+
+
+@pytest.mark.parametrize(("text", "sides"), [("96", (96, 96)), ("96,64", (96, 64))])
+def test_one_number_stands_for_both_sides(text, sides):
+    config = read_config(f"--image_size={text}", f"--base_resolution={text}")
+    assert config.data.image_size == config.model.base_resolution == sides
+
+
+def test_later_settings_win_over_those_of_an_included_file(tmp_path):
+    (tmp_path / "base.flags").write_text("# shared\n--grid=4\n--cell=0.25\n")
+    (tmp_path / "mine.flags").write_text(f"--flagfile={tmp_path}/base.flags\n--cell=0.4\n")
+    config = read_config(f"--flagfile={tmp_path}/mine.flags", "--seed=3")
+    assert (config.model.grid, config.model.cell, config.train.seed) == (4, 0.4, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--no_such_setting=1",), "no_such_setting"),
+        (("--grid=three",), "--grid=three"),
+        (("--locations=1.5",), "--locations=1.5 takes whole numbers"),
+        (("--image_size=96x64",), "--image_size=96x64 takes whole numbers separated by commas"),
+        (("--on_bad_image=ignore",), "--on_bad_image=ignore: value should be one of <stop|skip>"),
+        (("--flagfile=nowhere.flags",), "nowhere.flags"),
+        (("train",), "unexpected argument 'train'"),
+    ],
+)
+def test_mistakes_are_named_in_one_line(arguments, message):
+    with pytest.raises(UserError) as error:
+        read_config(*arguments)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_reading_leaves_the_flags_of_the_process_alone():
+    before = flags.config_from_flags()
+    read_config("--grid=7")
+    assert flags.config_from_flags() == before
+
+
+def test_usage_lists_every_setting_with_its_default():
+    text = flags.usage()
+    for name in settings(Config()):
+        assert f"--{name}:" in text or f"--[no]{name}:" in text
+    assert "(default: '224,224')" in text
