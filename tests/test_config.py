@@ -22,6 +22,7 @@ def test_good_settings_pass():
 @pytest.mark.parametrize(
     ("section", "setting", "value"),
     [
+        ("data", "data_dir", ""),
         ("data", "image_size", (224, 224, 3)),
         ("data", "image_size", (0, 224)),
         ("data", "image_size", ()),
@@ -56,6 +57,7 @@ def test_good_settings_pass():
         ("learning", "per_feature_levels", 3),
         ("learning", "monte_carlo_samples", 0),
         ("learning", "monte_carlo_samples", 2),
+        ("train", "run_dir", ""),
         ("train", "batch_size", 0),
         ("train", "train_steps", -1),
         ("train", "train_steps", 0),

@@ -73,6 +73,7 @@ class DataConfig:
     def check(self) -> None:
         """Raises `UserError` for a value out of range."""
         _check_finite(self)
+        _check(bool(self.data_dir), "--data_dir is empty; give the folder of the prepared records")
         _check(len(self.image_size) == 2, "--image_size takes one or two numbers of pixels")
         _check(min(self.image_size) > 0, f"--image_size={self.image_size} is not positive")
         _check(self.shuffle_buffer >= 1, "--shuffle_buffer must be at least 1")
@@ -135,16 +136,19 @@ class ModelConfig:
     )
     input_statistics: str = setting(
         "symmetric",
-        "What the backbone is fed: 'symmetric', pixels in [-1, 1] (the paper's), or 'imagenet', "
-        "pixels standardised by ImageNet's mean and deviation (keras.applications weights).",
-        choices=("symmetric", "imagenet"),
+        "What the backbone is fed: 'symmetric', pixels in [-1, 1] (the paper's), 'unit', pixels in "
+        "[0, 1] (keras.applications networks trained from scratch), or 'imagenet', pixels "
+        "standardised by ImageNet's mean and deviation (keras.applications weights='imagenet').",
+        choices=("symmetric", "unit", "imagenet"),
     )
     spatial_dropout: float = setting(
         0.0, "Drop probability of whole channels of the last feature map (BagNet-77)."
     )
     dropout: float = setting(0.0, "Drop probability before the classification layer.")
     stochastic_depth: float = setting(
-        0.0, "Drop probability of the last residual block; grows linearly from the first."
+        0.0,
+        "Stochastic depth: residual block b of B, counted from 0, is skipped with b / B of this "
+        "probability.",
     )
 
     def check(self, image_size: tuple[int, ...]) -> None:
@@ -266,6 +270,7 @@ class TrainConfig:
     def check(self) -> None:
         """Raises `UserError` for a value out of range or one that contradicts another."""
         _check_finite(self)
+        _check(bool(self.run_dir), "--run_dir is empty; give the run's folder")
         _check(self.batch_size > 0, "--batch_size must be positive")
         _check(
             (self.train_steps > 0) != (self.epochs > 0),

@@ -8,8 +8,10 @@ import tensorflow as tf
 class Outputs(NamedTuple):
     """One pass over a batch of n images that attended to L locations each.
 
-    Locations are in the order in which they are attended: level by level, and within a level by
-    parent and falling probability, so the first c locations are what a pass with c locations sees.
+    Locations are in the order in which they are attended: level by level, within a level grid by
+    grid (in the order of the regions they lie over), and within a grid by falling probability or,
+    where training samples without replacement, as drawn. The first c locations of level 2 are what
+    a pass with c locations there sees; a later level cut short has seen its first grids only.
     Models that attend to nothing have L = 0 and empty `log_probs`, `boxes` and `levels`.
 
     Attributes:

@@ -11,9 +11,9 @@ from tnet_tf.inputs import catalog
 def scenes(tmp_path_factory):
     """Settings of prepared digit scenes, small ones."""
     data = DataConfig(
-        dataset="digit_scenes/64x96",
+        dataset="digit_scenes/80x120",
         data_dir=str(tmp_path_factory.mktemp("scenes")),
-        image_size=(64, 96),
+        image_size=(80, 120),
         shuffle_buffer=500,
     )
     catalog.prepare_dataset(data)

@@ -29,7 +29,7 @@ def test_digit_scenes_are_described(scenes):
     assert dataset.classes == tuple("0123456789")
     assert dataset.has_boxes
     assert dataset.splits == ("train", "validation", "test")
-    assert dataset.scene_size == (64, 96)
+    assert dataset.scene_size == (80, 120)
     assert dataset.composes("train[:50%]")
     assert not dataset.composes("test")
 

@@ -104,17 +104,23 @@ def test_every_epoch_composes_new_scenes(scenes):
 
 
 def test_scenes_show_the_digit_of_their_label_in_their_box(scenes):
-    images, labels = digit_scenes.digits_of("train")
-    side = digit_scenes.digit_side(64, 96)
-    shown = {
-        tf.image.resize(image, (side, side)).numpy().astype(np.uint8).tobytes(): label
-        for image, label in zip(images, labels, strict=True)
-    }
+    label_of = dict(zip(digits_in_scenes(), digit_scenes.digits_of("train")[1], strict=True))
     batch = train(scenes, steps=1, batch_size=16)[0]
     for image, label, box in zip(batch.image, batch.label, batch.box, strict=True):
-        top, left, *_ = np.round(box.numpy() * (64, 96, 64, 96)).astype(int)
-        pixels = np.round((image.numpy()[top : top + side, left : left + side, 0] + 1) * 127.5)
-        assert shown[pixels.astype(np.uint8).tobytes()] == label
+        top, left, bottom, right = np.round(box.numpy() * (80, 120, 80, 120)).astype(int)
+        assert label_of[pixels(image[top:bottom, left:right])] == label
+
+
+def digits_in_scenes():
+    """Pixels of every training digit in these scenes, where it is as large as it was drawn."""
+    assert digit_scenes.digit_side(80, 120) == 8
+    ink = digit_scenes.digits_of("train")[0] / 255
+    shades = digit_scenes.BACKGROUND * (1 - ink) + 255 * ink
+    return [digit.astype(np.uint8).tobytes() for digit in shades]
+
+
+def pixels(image):
+    return np.round((image.numpy()[..., :1] + 1) * 127.5).astype(np.uint8).tobytes()
 
 
 def test_fixed_scenes_stay_what_they_are(scenes):
@@ -165,14 +171,7 @@ def test_crop_to_box_shows_the_digit_alone(scenes):
     data = dict(crop_to_box=True, image_size=(8, 8), train_split="train[:10]")
     batch = train(scenes, steps=1, batch_size=10, **data)[0]
     np.testing.assert_array_equal(batch.box, np.tile((0, 0, 1, 1), (10, 1)))
-    digits = {image.tobytes() for image in digit_scenes.digits_of("train")[0]}
-    shown = {
-        image.tobytes()
-        for image in np.round((batch.image.numpy()[..., :1] + 1) * 127.5).astype(np.uint8)
-    }
-    # A digit is as large as its side in this scene, so nothing was resized.
-    assert digit_scenes.digit_side(64, 96) == 8
-    assert shown <= digits
+    assert {pixels(image) for image in batch.image} <= set(digits_in_scenes())
 
 
 def test_batches_are_split_over_devices(photos):

@@ -87,8 +87,16 @@ def test_without_locations_the_rule_is_plain_cross_entropy():
         tf.add_n(terms), -log_p[np.arange(5), labels.numpy()].mean(), rtol=1e-5
     )
     assert terms.reinforce == terms.feature_reinforce == 0
-    expected = 0.3 * float(tf.reduce_mean(reward(outputs.logits, labels)))
+    expected = float(tf.reduce_mean(reward(outputs.logits, labels)))
     assert float(mean_reward) == pytest.approx(expected)
+
+
+def test_the_reward_is_the_sequence_s_where_no_location_is_regularised():
+    outputs, labels = build()(tf.random.uniform((64, 64, 64, 3))), tf.range(64) % 4
+    _, mean_reward = learning_rule(
+        outputs, labels, tf.constant(0.5), LearningConfig(per_feature_levels=1)
+    )
+    assert float(mean_reward) == float(tf.reduce_mean(reward(outputs.logits, labels)))
 
 
 class StillCNN(PlainCNN):

@@ -12,7 +12,8 @@ from tnet_tf.errors import UserError
 from tnet_tf.models.backbone import IMAGENET_DEVIATION, IMAGENET_MEAN
 from tnet_tf.models.published_weights import load_pretrained, published_names, variable_names
 
-B0 = dataclasses.replace(FMOW, model="feedforward")
+# A keras.applications network that was not trained on ImageNet only divides pixels by 255.
+B0 = dataclasses.replace(FMOW, model="feedforward", input_statistics="unit")
 
 
 def randomised(network):
@@ -46,8 +47,8 @@ def test_efficientnets_are_those_of_keras_applications(variant, tmp_path):
     size = theirs.input_shape[1]
     images = golden.images(1, 1, 7 * 40)[:, :size, :size]
     images = np.resize(images, (1, size, size, 3))
-    # Theirs divides by 255 first.
-    np.testing.assert_allclose(ours(images).logits, theirs(255 * images), atol=1e-4)
+    expected = theirs(255 * (images + 1) / 2)
+    np.testing.assert_allclose(ours(images).logits, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("file", ["whole.h5", "only.weights.h5", "whole.keras"])
@@ -116,6 +117,28 @@ def test_per_level_normalisation_starts_every_level_from_the_published_one(tmp_p
         np.testing.assert_array_equal(
             level, golden.weight("feature_extraction/stem/batch_norm/gamma", [32])
         )
+
+
+@pytest.mark.parametrize("levels, source", [(1, [0, 0, 0]), (2, [0, 1, 1]), (3, [0, 1, 2])])
+def test_levels_that_a_model_of_ours_lacks_start_from_the_last_one_it_has(levels, source, tmp_path):
+    def model(count):
+        normalization = "shared" if count == 1 else "per_level"
+        return build(TINY, normalization=normalization, locations=(2,) * max(1, count - 1))
+
+    def gammas(network):
+        return network.feature_extraction.convolutions[0].normalization.gamma
+
+    saved = model(levels)
+    for number, gamma in enumerate(gammas(saved)):
+        gamma.assign(tf.fill(gamma.shape, 2.0 + number))
+    saved.save(tmp_path / "model.keras")
+    deeper = model(3)
+    report = load_pretrained(deeper, str(tmp_path / "model.keras"))
+    assert not report.initial + report.skipped + report.unused
+    assert [float(gamma[0]) for gamma in gammas(deeper)] == [2.0 + number for number in source]
+    shared = model(1)
+    assert not load_pretrained(shared, str(tmp_path / "model.keras")).initial
+    assert [float(gamma[0]) for gamma in gammas(shared)] == [2.0]
 
 
 def test_published_names_cover_every_weight_once():

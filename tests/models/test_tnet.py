@@ -153,3 +153,13 @@ def test_constructed_by_keyword_arguments_with_a_backbone_of_ones_own():
 def test_a_grid_larger_than_the_feature_map_is_refused_when_the_model_is_made():
     with pytest.raises(UserError, match="fewer than --grid=7"):
         build(base_resolution=(24, 24), grid=7)
+
+
+def test_classifiers_start_as_the_paper_of_their_backbone_says():
+    def largest(**settings):
+        model = build(classes=100, model="feedforward", **settings)
+        return float(tf.reduce_max(tf.abs(model.classification.linear.kernel)))
+
+    # Uniform within 1 / sqrt(classes), and Xavier (appendix 2.2).
+    assert 0.99 < largest(backbone="efficientnet_b0") * np.sqrt(100) <= 1
+    assert 0.99 < largest(backbone="bagnet77") * np.sqrt((512 + 100) / 6) <= 1

@@ -165,7 +165,7 @@ def test_rates_drop_once():
         0.5, 10, TrainConfig(learning_rate_drop_at=0.8, learning_rate_drop=0.1)
     )
     rates = [float(schedule(step)) for step in range(10)]
-    np.testing.assert_allclose(rates, [0.5] * 8 + [0.5, 0.05], rtol=1e-6)
+    np.testing.assert_allclose(rates, [0.5] * 8 + [0.05] * 2, rtol=1e-6)
 
 
 def test_samples_of_an_image_are_averaged():

@@ -15,35 +15,33 @@ class Accuracy:
       images: how many were classified.
       top1_by_locations, top5_by_locations: after 0, 1, .. L locations, in [0, 1]. With fewer than
         5 classes, all of them count as the top 5.
-      top1_attended_only_by_locations: top-1 from the first 1, .. L attended locations alone, the
-        thumbnail left out (paper 5.4); absent where L = 0.
+      top1_attended_only_by_locations, top5_attended_only_by_locations: the same from the first
+        1, .. L attended locations alone, the thumbnail left out (paper 5.4); absent where L = 0.
     """
 
     def __init__(self) -> None:
         self.images = 0
-        self._top1: np.ndarray | float = 0.0
-        self._top5: np.ndarray | float = 0.0
-        self._top1_attended_only: np.ndarray | float = 0.0
+        self._hits: dict[str, np.ndarray] = {}
 
     def update(self, outputs: Outputs, batch: Batch) -> None:
         """Counts the hits of a batch, see `tnet_tf.evaluation.loop.Evaluator`."""
-        ranks = label_ranks(outputs.logits_by_count, batch.label)
-        self.images += len(ranks)
-        self._top1 += (ranks < 1).sum(axis=0)
-        self._top5 += (ranks < min(5, outputs.logits_by_count.shape[-1])).sum(axis=0)
-        attended_only = label_ranks(outputs.logits_without_context, batch.label)
-        self._top1_attended_only += (attended_only < 1).sum(axis=0)
+        self.images += len(batch.label)
+        for name, logits in (
+            ("by_locations", outputs.logits_by_count),
+            ("attended_only_by_locations", outputs.logits_without_context),
+        ):
+            ranks = label_ranks(logits, batch.label)
+            for top in (1, 5):
+                hits = (ranks < min(top, logits.shape[-1])).sum(axis=0)
+                key = f"top{top}_{name}"
+                self._hits[key] = self._hits.get(key, 0) + hits
 
     def results(self) -> Iterator[tuple[str, Value]]:
         """Accuracies over all images, see the class."""
         yield "images", self.images
-        if not self.images:
-            return
-        yield "top1_by_locations", (np.asarray(self._top1) / self.images).tolist()
-        yield "top5_by_locations", (np.asarray(self._top5) / self.images).tolist()
-        attended_only = np.asarray(self._top1_attended_only) / self.images
-        if attended_only.size:
-            yield "top1_attended_only_by_locations", attended_only.tolist()
+        for name, hits in self._hits.items():
+            if self.images and hits.size:
+                yield name, (hits / self.images).tolist()
 
 
 def label_ranks(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ _HEADINGS = {
     "top1": "top-1 %",
     "top5": "top-5 %",
     "top1_attended_only": "top-1 % attended only",
+    "top5_attended_only": "top-5 % attended only",
 }
 
 

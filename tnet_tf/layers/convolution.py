@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tnet_tf.layers.initializers import convolution_initializer
 from tnet_tf.layers.normalization import BatchNormalization
 
 
@@ -31,15 +32,13 @@ class NormalizedConvolution(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        # The initialisation of the EfficientNet paper.
-        fan_out = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
         if filters is None:
             self.convolution: keras.layers.Layer = keras.layers.DepthwiseConv2D(
                 kernel,
                 stride,
                 padding="same",
                 use_bias=False,
-                depthwise_initializer=fan_out,
+                depthwise_initializer=convolution_initializer(),
                 name="convolution",
             )
         else:
@@ -49,7 +48,7 @@ class NormalizedConvolution(keras.layers.Layer):
                 stride,
                 padding="same",
                 use_bias=False,
-                kernel_initializer=fan_out,
+                kernel_initializer=convolution_initializer(),
                 name="convolution",
             )
         self.normalization = BatchNormalization(levels, momentum, name="normalization")
@@ -85,12 +84,11 @@ class SqueezeExcitation(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         """Makes the two dense layers for (n, .., C) inputs."""
         channels = input_shape[-1]
-        fan_out = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
         self.reduce = keras.layers.Dense(
-            self.units, "silu", kernel_initializer=fan_out, name="reduce"
+            self.units, "silu", kernel_initializer=convolution_initializer(), name="reduce"
         )
         self.expand = keras.layers.Dense(
-            channels, "sigmoid", kernel_initializer=fan_out, name="expand"
+            channels, "sigmoid", kernel_initializer=convolution_initializer(), name="expand"
         )
         self.reduce.build((None, channels))
         self.expand.build((None, self.units))

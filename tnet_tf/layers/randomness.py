@@ -7,11 +7,20 @@ of seed and step), so a resumed run repeats it exactly and no generator state ha
 
 import contextlib
 import itertools
+import threading
 from collections.abc import Iterator
 
 import tensorflow as tf
 
-_active: list[tuple[tf.Tensor, Iterator[int]]] = []
+
+class _Active(threading.local):
+    """The open contexts; `tf.distribute` traces every replica in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.contexts: list[tuple[tf.Tensor, Iterator[int]]] = []
+
+
+_active = _Active()
 
 
 @contextlib.contextmanager
@@ -21,18 +30,18 @@ def keyed_randomness(key: tf.Tensor) -> Iterator[None]:
     Args:
       key: (2,) int32.
     """
-    _active.append((key, itertools.count()))
+    _active.contexts.append((key, itertools.count()))
     try:
         yield
     finally:
-        _active.pop()
+        _active.contexts.pop()
 
 
 def next_key() -> tf.Tensor:
     """A (2,) int32 key for one draw; outside any context it comes from TensorFlow's global seed."""
-    if not _active:
+    if not _active.contexts:
         return tf.random.uniform((2,), maxval=tf.int32.max, dtype=tf.int32)
-    key, numbers = _active[-1]
+    key, numbers = _active.contexts[-1]
     return tf.random.experimental.stateless_fold_in(key, next(numbers))
 
 

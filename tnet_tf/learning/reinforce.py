@@ -39,7 +39,7 @@ def learning_rule(
 
     Returns:
       The terms, and the mean reward lambda_r * mean R_s + (1 - lambda_r) * mean R_k that updates
-      the baseline.
+      the baseline; mean R_s alone where no single location is regularised.
     """
     vector_levels = tf.concat([[1], outputs.levels], axis=0)
     capped = config.per_feature_levels or vector_levels.dtype.max
@@ -67,7 +67,10 @@ def learning_rule(
         (1 - lambda_c) * tf.reduce_mean(per_image(feature_loss, vectors)),
         lambda_f * (1 - lambda_r) * tf.reduce_mean(feature_reinforce),
     )
-    mean_reward = lambda_r * sequence_reward + (1 - lambda_r) * per_image(feature_reward, attended)
+    location_reward = tf.where(
+        tf.reduce_any(attended > 0), per_image(feature_reward, attended), sequence_reward
+    )
+    mean_reward = lambda_r * sequence_reward + (1 - lambda_r) * location_reward
     return terms, tf.stop_gradient(tf.reduce_mean(mean_reward))
 
 

@@ -1,12 +1,13 @@
 """What a feature extraction module is (paper 3.2)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tnet_tf.layers.initializers import dense_initializer
 from tnet_tf.layers.receptive_field import Window, field_centres, uniform_slice
 
 # Mean and standard deviation of ImageNet's pixels in [0, 1], as keras.applications feeds them.
@@ -26,12 +27,16 @@ class Backbone(keras.Model):
       grid_windows: the convolutions between the image and the map, for receptive fields.
       published_slices: slices of the map by grid size where the paper's choice is another than the
         uniform slice closest to the cell centres.
+      classifier_initializer: makes the initialiser of a classifier on top of the features.
     """
 
     feature_channels: int
     grid_channels: int
     grid_windows: tuple[Window, ...]
     published_slices: Mapping[int, slice] = MappingProxyType({})
+    classifier_initializer: Callable[[], keras.initializers.Initializer] = staticmethod(
+        dense_initializer
+    )
 
     def grid_slices(
         self, base_resolution: tuple[int, int], grid: int, cell: float
@@ -54,8 +59,8 @@ class InputStatistics(keras.layers.Layer):
     """Brings pixels in [-1, 1] to the statistics that a backbone's weights were trained with.
 
     Args:
-      statistics: 'symmetric' leaves [-1, 1]; 'imagenet' standardises by ImageNet's mean and
-        deviation per channel.
+      statistics: 'symmetric' leaves [-1, 1]; 'unit' brings pixels to [0, 1]; 'imagenet'
+        standardises by ImageNet's mean and deviation per channel.
     """
 
     def __init__(self, statistics: str, **kwargs: Any):
@@ -67,7 +72,10 @@ class InputStatistics(keras.layers.Layer):
         """Maps (n, h, w, 3) images to images of the same shape."""
         if self.statistics == "symmetric":
             return images
+        images = (images + 1) / 2
+        if self.statistics == "unit":
+            return images
         mean, deviation = (
             tf.constant(value, images.dtype) for value in (IMAGENET_MEAN, IMAGENET_DEVIATION)
         )
-        return ((images + 1) / 2 - mean) / deviation
+        return (images - mean) / deviation

@@ -113,13 +113,15 @@ class BagNet77(Backbone):
 
     Args:
       spatial_dropout: drop probability of the channels of the last map in training.
-      input_statistics: 'symmetric' or 'imagenet', see `InputStatistics`.
+      input_statistics: 'symmetric', 'unit' or 'imagenet', see `InputStatistics`.
 
     Example:
       >>> features, grid_features = BagNet77()(tf.zeros((1, 77, 77, 3)))
       >>> features.shape, grid_features.shape
       (TensorShape([1, 512]), TensorShape([1, 9, 9, 1024]))
     """
+
+    classifier_initializer = keras.initializers.GlorotUniform
 
     def __init__(
         self, spatial_dropout: float = 0.0, input_statistics: str = "symmetric", **kwargs: Any

@@ -132,7 +132,7 @@ class EfficientNet(Backbone):
       normalization_levels: sets of BatchNorm weights, see `BatchNormalization`.
       stochastic_depth: drop probability that the last block would have; block b of B drops with
         `stochastic_depth * b / B`, b counted from 0.
-      input_statistics: 'symmetric' or 'imagenet', see `InputStatistics`.
+      input_statistics: 'symmetric', 'unit' or 'imagenet', see `InputStatistics`.
 
     Example:
       >>> features, grid_features = EfficientNet("b0", grid=3)(tf.zeros((1, 224, 224, 3)))

@@ -31,7 +31,11 @@ class FeedForward(keras.Model):
         self.arguments = {"classes": classes, "dropout": dropout}
         self.feature_extraction = backbone
         self.classification = ClassificationModule(
-            backbone.feature_channels, classes, dropout, name="classification"
+            backbone.feature_channels,
+            classes,
+            dropout,
+            backbone.classifier_initializer(),
+            name="classification",
         )
         self.build()
 

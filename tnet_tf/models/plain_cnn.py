@@ -23,7 +23,7 @@ class PlainCNN(Backbone):
 
     Args:
       normalization_levels: sets of BatchNorm weights, see `BatchNormalization`.
-      input_statistics: 'symmetric' or 'imagenet', see `InputStatistics`.
+      input_statistics: 'symmetric', 'unit' or 'imagenet', see `InputStatistics`.
     """
 
     def __init__(

@@ -25,6 +25,9 @@ from tnet_tf.models.efficientnet import block_groups as efficientnet_groups
 
 Arrays = dict[str, np.ndarray]
 
+# BatchNorm weights kept per level end in the level's number, see `BatchNormalization`.
+_LEVEL = re.compile(r"(.*?)(?:_(\d+))?")
+
 
 @dataclasses.dataclass(frozen=True)
 class LoadReport:
@@ -268,13 +271,20 @@ def _read_keras(model: keras.Model, path: Path) -> tuple[Arrays, Callable[[str],
             warnings.simplefilter("error", UserWarning)
             source.load_weights(path)
     if isinstance(getattr(source, "feature_extraction", source), Backbone):
-        return {
-            name: np.asarray(v) for name, v in variable_names(source).items()
-        }, lambda name: name
+        arrays = {name: np.asarray(v) for name, v in variable_names(source).items()}
+        return arrays, lambda name: _name_of_nearest_level(name, arrays)
     arrays = {v.path: np.asarray(v) for v in source.weights}
     _check_statistics(model, arrays, path)
     kept = {name: value for name, value in arrays.items() if not name.startswith("normalization")}
     return kept, _keras_applications_name(model)
+
+
+def _name_of_nearest_level(name: str, arrays: Arrays) -> str:
+    """The file's BatchNorm set of this level, else of the last one before it, else the shared."""
+    leaf, level = _LEVEL.fullmatch(name).groups()  # type: ignore[union-attr]
+    levels = range(int(level or 1), 0, -1)
+    candidates = [name, *(f"{leaf}_{number}" for number in levels), leaf]
+    return next((candidate for candidate in candidates if candidate in arrays), name)
 
 
 def _keras_applications_network(model: keras.Model, file: h5py.File) -> keras.Model:
@@ -298,7 +308,8 @@ def _check_statistics(model: keras.Model, arrays: Arrays, path: Path) -> None:
     """The pixels that the file's network was trained on must be the ones the model is fed."""
     means = [v for name, v in arrays.items() if re.match(r"normalization\w*/mean$", name)]
     imagenet = any(np.allclose(mean.ravel(), IMAGENET_MEAN, atol=1e-3) for mean in means)
-    wanted = "imagenet" if imagenet else "symmetric"
+    # A network trained from scratch only divides pixels by 255.
+    wanted = "imagenet" if imagenet else "unit"
     has = _efficientnet(model).statistics.statistics
     if has != wanted:
         raise UserError(

@@ -107,7 +107,7 @@ class TNet(keras.Model):
             FeatureWeighting(channels, name="weighting") if feature_weighting else Averaging()
         )
         self.classification = ClassificationModule(
-            channels, classes, dropout, name="classification"
+            channels, classes, dropout, backbone.classifier_initializer(), name="classification"
         )
         self.build()
 

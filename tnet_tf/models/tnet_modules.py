@@ -1,5 +1,6 @@
 """TNet's modules besides feature extraction, in both variants (paper 3.2, appendix 2.1)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from tnet_tf.layers.convolution import SqueezeExcitation
 from tnet_tf.layers.dropout import Dropout
+from tnet_tf.layers.initializers import convolution_initializer, dense_initializer
 from tnet_tf.layers.positions import CoordinateChannels, positional_encoding
 from tnet_tf.models.bagnet import leaky_convolution
 
@@ -20,13 +22,20 @@ class LocationModule(keras.layers.Layer):
     Args:
       grid_channels: channels c of the grid features.
       context_channels: channels C of the context vector.
+
+    Attributes:
+      initializer: makes the initialiser of the convolutions.
     """
+
+    initializer: Callable[[], keras.initializers.Initializer] = keras.initializers.GlorotUniform
 
     def __init__(self, grid_channels: int, context_channels: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.grid_channels, self.context_channels = grid_channels, context_channels
         self.coordinates = CoordinateChannels(name="coordinates")
-        self.output_layer = keras.layers.Conv2D(1, 1, name="output")
+        self.output_layer = keras.layers.Conv2D(
+            1, 1, kernel_initializer=self.initializer(), name="output"
+        )
 
     def logits(self, grid_features: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
         """Maps (m, n, n, c) grid features and (m, C) context to (m, n, n, 1) logits."""
@@ -61,12 +70,18 @@ class ContextLocationModule(LocationModule):
 class SqueezeExcitationLocationModule(LocationModule):
     """The location module of appendix table 3: squeeze and excitation brings in the context."""
 
+    initializer = staticmethod(convolution_initializer)
+
     def build(self, input_shape: Any = None) -> None:
         """Makes the weights."""
         channels = self.grid_channels
-        self.first = keras.layers.Conv2D(channels, 1, activation="silu", name="first")
+        self.first, self.second = (
+            keras.layers.Conv2D(
+                channels, 1, activation="silu", kernel_initializer=self.initializer(), name=name
+            )
+            for name in ("first", "second")
+        )
         self.squeeze = SqueezeExcitation(channels // 2, name="squeeze")
-        self.second = keras.layers.Conv2D(channels, 1, activation="silu", name="second")
         self.coordinates.build(None)
         for layer, width in (
             (self.first, channels),
@@ -117,7 +132,9 @@ class AddPositionalModule(keras.layers.Layer):
     def __init__(self, channels: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.channels = channels
-        self.linear = keras.layers.Dense(channels, name="linear")
+        self.linear = keras.layers.Dense(
+            channels, kernel_initializer=dense_initializer(), name="linear"
+        )
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the weights."""
@@ -165,7 +182,9 @@ class FeatureWeighting(keras.layers.Layer):
         super().__init__(**kwargs)
         self.channels = channels
         self.squeeze = SqueezeExcitation(channels // 4, name="squeeze")
-        self.output_layer = keras.layers.Dense(1, name="output")
+        self.output_layer = keras.layers.Dense(
+            1, kernel_initializer=dense_initializer(), name="output"
+        )
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the weights."""
@@ -206,15 +225,25 @@ class ClassificationModule(keras.layers.Layer):
       channels: of the feature vectors, C.
       classes: number of classes.
       dropout: drop probability in training.
+      initializer: of the weights.
     """
 
-    def __init__(self, channels: int, classes: int, dropout: float = 0.0, **kwargs: Any):
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        dropout: float = 0.0,
+        initializer: keras.initializers.Initializer | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.channels = channels
         self.dropout = Dropout(dropout, name="dropout")
-        initializer = keras.initializers.VarianceScaling(1 / 3, "fan_out", "uniform")
         self.linear = keras.layers.Dense(
-            classes, kernel_initializer=initializer, dtype="float32", name="linear"
+            classes,
+            kernel_initializer=initializer or dense_initializer(),
+            dtype="float32",
+            name="linear",
         )
 
     def build(self, input_shape: Any = None) -> None:

@@ -26,9 +26,10 @@ def step_schedule(
     rate: float, steps: int, config: TrainConfig
 ) -> keras.optimizers.schedules.LearningRateSchedule:
     """The learning rate that drops once, after a share of all steps."""
-    drop_at = int(config.learning_rate_drop_at * steps)
+    drop_at = round(config.learning_rate_drop_at * steps)
+    # A rate holds up to and including its boundary, and the first step is number 0.
     return keras.optimizers.schedules.PiecewiseConstantDecay(
-        [drop_at], [rate, rate * config.learning_rate_drop]
+        [drop_at - 1], [rate, rate * config.learning_rate_drop]
     )
 
 

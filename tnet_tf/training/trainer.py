@@ -46,6 +46,7 @@ class Trainer:
             tf.config.experimental.enable_op_determinism()
         keras.utils.set_random_seed(train.seed)
         self.strategy = make_strategy(train.devices)
+        self._check_batch_size()
         self.train_split = dataset.train_split
         self.steps = train.train_steps or self._steps_of(train.epochs)
         with self.strategy.scope():
@@ -54,6 +55,14 @@ class Trainer:
         self.summaries = Summaries(train.run_dir)
         self.evaluation = Evaluation(self.model)
         self.stopped = False
+
+    def _check_batch_size(self) -> None:
+        replicas, size = self.strategy.num_replicas_in_sync, self.config.train.batch_size
+        if size % replicas:
+            raise UserError(
+                f"--batch_size={size} does not divide over {replicas} devices; give a multiple of "
+                f"{replicas}, or fewer --devices"
+            )
 
     def _build(self) -> None:
         """Makes all variables of the run."""

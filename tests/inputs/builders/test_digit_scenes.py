@@ -25,7 +25,7 @@ def test_sizes_that_make_no_sense_are_refused(size):
 
 @pytest.fixture(scope="module")
 def splits(scenes):
-    builder = tfds.builder_from_directory(f"{scenes.data_dir}/digit_scenes/64x96/1.0.0")
+    builder = tfds.builder_from_directory(f"{scenes.data_dir}/digit_scenes/80x120/1.0.0")
     read = {name: list(tfds.as_numpy(builder.as_dataset(name))) for name in builder.info.splits}
     return read
 
@@ -40,18 +40,18 @@ def test_evaluation_records_are_scenes(splits):
     assert len(splits["validation"]) == digit_scenes.VALIDATION_SCENES
     assert len(splits["test"]) == digit_scenes.TEST_SCENES
     for example in splits["validation"]:
-        assert example["image"].shape == (64, 96, 1)
-        top, left, bottom, right = np.round(example["bbox"] * (64, 96, 64, 96)).astype(int)
-        assert bottom - top == right - left == digit_scenes.digit_side(64, 96)
+        assert example["image"].shape == (80, 120, 1)
+        top, left, bottom, right = np.round(example["bbox"] * (80, 120, 80, 120)).astype(int)
+        assert bottom - top == right - left == digit_scenes.digit_side(80, 120)
 
 
 def test_scenes_show_only_digits_of_their_own_split(splits):
-    side = digit_scenes.digit_side(64, 96)
+    side = digit_scenes.digit_side(80, 120)
     for split in ("validation", "test"):
         digits, labels = digit_scenes.digits_of(split)
         own = tf.image.resize(digits, (side, side)).numpy().reshape(len(digits), -1) / 255
         for example in splits[split]:
-            top, left, _, _ = np.round(example["bbox"] * (64, 96, 64, 96)).astype(int)
+            top, left, _, _ = np.round(example["bbox"] * (80, 120, 80, 120)).astype(int)
             shown = example["image"][top : top + side, left : left + side].reshape(-1)
             ink = (shown - float(digit_scenes.BACKGROUND)) / (255 - digit_scenes.BACKGROUND)
             distances = np.abs(own - ink).max(axis=1)

@@ -1,0 +1,16 @@
+import pytest
+
+from tests.training.runs import prepared, short_run
+from tnet_tf.errors import UserError
+from tnet_tf.inputs import catalog
+from tnet_tf.training import trainer
+from tnet_tf.training.devices import make_strategy
+
+
+def test_a_batch_must_divide_over_all_devices_there_are(tmp_path, monkeypatch):
+    config = short_run(prepared(tmp_path), "--batch_size=7", f"--run_dir={tmp_path / 'run'}")
+    # As on a machine with two GPUs, which --devices=0 takes.
+    monkeypatch.setattr(trainer, "make_strategy", lambda _: make_strategy(2))
+    with pytest.raises(UserError, match="--batch_size=7 does not divide over 2 devices"):
+        trainer.Trainer(config, catalog.open_dataset(config.data))
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,16 @@
+"""How weights of EfficientNet and of the modules made for it start, as in the EfficientNet paper.
+
+BagNet-77 and its modules start as Keras layers do by themselves: Xavier (appendix 2.2).
+"""
+
+import keras
+
+
+def convolution_initializer() -> keras.initializers.Initializer:
+    """Normal, of variance 2 / fan out."""
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
+
+
+def dense_initializer() -> keras.initializers.Initializer:
+    """Uniform in +- 1 / sqrt(fan out)."""
+    return keras.initializers.VarianceScaling(1 / 3, "fan_out", "uniform")
