@@ -1,6 +1,5 @@
 """TNet's modules besides feature extraction, in both variants (paper 3.2, appendix 2.1)."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -22,20 +21,15 @@ class LocationModule(keras.layers.Layer):
     Args:
       grid_channels: channels c of the grid features.
       context_channels: channels C of the context vector.
-
-    Attributes:
-      initializer: makes the initialiser of the convolutions.
     """
-
-    initializer: Callable[[], keras.initializers.Initializer] = keras.initializers.GlorotUniform
 
     def __init__(self, grid_channels: int, context_channels: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.grid_channels, self.context_channels = grid_channels, context_channels
         self.coordinates = CoordinateChannels(name="coordinates")
-        self.output_layer = keras.layers.Conv2D(
-            1, 1, kernel_initializer=self.initializer(), name="output"
-        )
+        # Starts as Keras does in both variants: by EfficientNet's rule, of fan out, one channel
+        # would start large, and large weights turn slowly.
+        self.output_layer = keras.layers.Conv2D(1, 1, name="output")
 
     def logits(self, grid_features: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
         """Maps (m, n, n, c) grid features and (m, C) context to (m, n, n, 1) logits."""
@@ -70,14 +64,16 @@ class ContextLocationModule(LocationModule):
 class SqueezeExcitationLocationModule(LocationModule):
     """The location module of appendix table 3: squeeze and excitation brings in the context."""
 
-    initializer = staticmethod(convolution_initializer)
-
     def build(self, input_shape: Any = None) -> None:
         """Makes the weights."""
         channels = self.grid_channels
         self.first, self.second = (
             keras.layers.Conv2D(
-                channels, 1, activation="silu", kernel_initializer=self.initializer(), name=name
+                channels,
+                1,
+                activation="silu",
+                kernel_initializer=convolution_initializer(),
+                name=name,
             )
             for name in ("first", "second")
         )
