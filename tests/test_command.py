@@ -4,11 +4,17 @@ import pytest
 
 from tests.commands import exit_code, the_error
 from tests.inputs.images import make_folder
-from tnet_tf import evaluate, prepare, train
+from tnet_tf import benchmark, evaluate, export, prepare, train
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError
 
-COMMANDS = {"prepare": prepare.main, "train": train.main, "evaluate": evaluate.main}
+COMMANDS = {
+    "prepare": prepare.main,
+    "train": train.main,
+    "evaluate": evaluate.main,
+    "benchmark": benchmark.main,
+    "export": export.main,
+}
 SMALL = (
     "--dataset=folder/pets",
     "--image_size=64",

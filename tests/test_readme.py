@@ -11,7 +11,12 @@ ROOT = Path(__file__).parents[1]
 README, WORKSPACE = (
     (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "WORKSPACE.md")
 )
-CHECKS = {"train": "check", "evaluate": "check_model"}
+CHECKS = {
+    "train": "check",
+    "evaluate": "check_model",
+    "benchmark": "check_model",
+    "export": "check_model",
+}
 
 
 def python_blocks(text):
@@ -60,9 +65,10 @@ def test_commands_are_valid(module, arguments, monkeypatch):
     getattr(config if name in CHECKS else config.data, CHECKS.get(name, "check"))()
 
 
-def test_all_three_commands_are_shown():
+def test_all_commands_are_shown():
     shown = {module for module, arguments in commands(README) if arguments}
-    assert shown == {"tnet_tf.prepare", "tnet_tf.train", "tnet_tf.evaluate"}
+    names = ("prepare", "train", "evaluate", "benchmark", "export")
+    assert shown == {f"tnet_tf.{name}" for name in names}
 
 
 @pytest.mark.parametrize("path", concept_paths())

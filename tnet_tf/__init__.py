@@ -2,7 +2,8 @@
 
 The names below are what a notebook needs to build, train, save and load a network; importing them
 also tells Keras how to load a saved one. Data are in `tnet_tf.inputs`, measurements in
-`tnet_tf.evaluation`; the commands are `tnet_tf.prepare`, `tnet_tf.train` and `tnet_tf.evaluate`.
+`tnet_tf.evaluation`; the commands are `tnet_tf.prepare`, `train`, `evaluate`, `benchmark` and
+`export`.
 """
 
 from tnet_tf.config import DataConfig, LearningConfig, ModelConfig, TrainConfig

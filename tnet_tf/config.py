@@ -265,6 +265,9 @@ class TrainConfig:
     checkpoint_every: int = setting(1000, "Steps between checkpoints.")
     evaluate_every: int = setting(0, "Steps between evaluations; 0: with every checkpoint.")
     summary_every: int = setting(50, "Steps between TensorBoard scalars.")
+    profile_steps: tuple[int, ...] = setting(
+        (), "First and last step of a TensorBoard profile, such as 100,110; default: none."
+    )
     summary_images: int = setting(4, "Images whose attended regions go to TensorBoard; 0: none.")
 
     def check(self) -> None:
@@ -293,6 +296,11 @@ class TrainConfig:
             _check(getattr(self, name) > 0, f"--{name} must be positive")
         for name in ("devices", "seed", "evaluate_every", "summary_images"):
             _check(getattr(self, name) >= 0, f"--{name} must not be negative")
+        if self.profile_steps:
+            _check(
+                len(self.profile_steps) == 2 and 0 < self.profile_steps[0] <= self.profile_steps[1],
+                "--profile_steps takes a first and a last step, counted from 1, such as 100,110",
+            )
         if self.devices > 1:
             _check(
                 self.batch_size % self.devices == 0,
@@ -323,6 +331,59 @@ class EvalConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class BenchmarkConfig:
+    """What benchmark measures, and how (appendix 2.3)."""
+
+    against: str = setting(
+        "",
+        "Flag files of networks to measure in the same run, separated by commas. Each brings its "
+        "own data and model settings; how to measure is taken from this command.",
+    )
+    location_counts: tuple[int, ...] = setting(
+        (), "Numbers of locations to measure; default: 0 and every number up to --locations."
+    )
+    sets: int = setting(45, "Sets of batches; mean and deviation are taken over sets.")
+    batches_per_set: int = setting(10, "Batches of --batch_size images in each set.")
+    training_steps: int = setting(10, "Training steps to time; 0: none.")
+    measure_memory: bool = setting(
+        True, "Measure peak memory, each in a process of its own that takes some seconds to start."
+    )
+    input_batches: int = setting(
+        20, "Training batches to read from prepared records, to time the input; 0: none."
+    )
+    precision: str = setting(
+        "float32",
+        "What the networks compute in; weights stay float32.",
+        choices=("float32", "bfloat16"),
+    )
+    profile: str = setting("", "Folder for a TensorBoard profile of a few calls; empty: none.")
+    benchmark_dir: str = setting("runs/benchmark", "Folder of table, JSON and plot.")
+
+    def check(self) -> None:
+        """Raises `UserError` for a value out of range."""
+        for name in ("sets", "batches_per_set"):
+            _check(getattr(self, name) > 0, f"--{name} must be positive")
+        for name in ("training_steps", "input_batches"):
+            _check(getattr(self, name) >= 0, f"--{name} must not be negative")
+        _check(all(c >= 0 for c in self.location_counts), "--location_counts must not be negative")
+        _check(bool(self.benchmark_dir), "--benchmark_dir is empty; give a folder")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportConfig:
+    """What export writes."""
+
+    export_dir: str = setting("", "Folder of the SavedModel; default: <run_dir>/export.")
+    check_images: int = setting(
+        256, "Test images on which the export is compared with its source; 0: no comparison."
+    )
+
+    def check(self) -> None:
+        """Raises `UserError` for a value out of range."""
+        _check(self.check_images >= 0, "--check_images must not be negative")
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """All settings of a run, one frozen dataclass per concern."""
 
@@ -331,6 +392,8 @@ class Config:
     learning: LearningConfig = dataclasses.field(default_factory=LearningConfig)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     eval: EvalConfig = dataclasses.field(default_factory=EvalConfig)
+    benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
+    export: ExportConfig = dataclasses.field(default_factory=ExportConfig)
 
     def check_model(self) -> None:
         """Checks everything a command needs that builds and feeds a model.

@@ -4,7 +4,12 @@ import pytest
 import tensorflow as tf
 
 from tests.networks import CUB, FMOW, IMAGENET, TINY, build
-from tnet_tf.evaluation.cost import gflops, gflops_by_locations, parameters
+from tnet_tf.evaluation.cost import (
+    gflops,
+    gflops_by_locations,
+    numbers_of_locations,
+    parameters,
+)
 from tnet_tf.models.feedforward import FeedForward
 from tnet_tf.models.plain_cnn import CONVOLUTIONS, PlainCNN
 
@@ -90,6 +95,18 @@ def test_locations_of_a_level_share_what_it_adds():
     assert steps[2:] == pytest.approx([steps[2]] * 6)
     # The prefix of a level is what that level costs by itself, up to averages of fewer vectors.
     assert costs[1] == pytest.approx(gflops(model, (96, 80), (1,)), rel=1e-3)
+
+
+def test_a_traversal_can_end_inside_its_last_level_only():
+    assert numbers_of_locations((3,)) == {0: (0,), 1: (1,), 2: (2,), 3: (3,)}
+    three_levels = {0: (0,), 1: (1,), 2: (2,), 4: (2, 1), 6: (2, 2), 8: (2, 3)}
+    assert numbers_of_locations((2, 3)) == three_levels
+
+
+def test_every_end_of_a_traversal_attends_to_its_number_of_locations():
+    images = tf.zeros((2, 96, 80, 3))
+    for count, locations in numbers_of_locations((2, 2, 1)).items():
+        assert build()(images, locations=locations).boxes.shape == (2, count, 4)
 
 
 def test_networks_that_attend_to_nothing_have_one_cost():

@@ -82,6 +82,22 @@ def test_the_number_of_locations_and_the_batch_can_change_without_retracing(imag
     assert len(traces) == 1
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_no_location_leaves_the_thumbnail_and_where_it_would_look(images, compiled):
+    model = build()
+
+    def predict(locations):
+        return model(images, locations=locations)
+
+    nothing = (tf.function(predict) if compiled else predict)((0,))
+    np.testing.assert_allclose(nothing.logits, model(images, locations=()).logits, atol=1e-5)
+    would = model(images, locations=(1,)).location_probs[0]
+    np.testing.assert_allclose(nothing.location_probs[0], would, atol=1e-5)
+    assert nothing.boxes.shape == (len(images), 0, 4)
+    assert nothing.cells.shape == (len(images), 0)
+    assert nothing.levels.shape == (0,)
+
+
 def test_the_location_loss_never_reaches_the_feature_extractor(images):
     model = build(sampling="without_replacement")
     with tf.GradientTape() as tape:

@@ -14,3 +14,10 @@ def test_a_batch_must_divide_over_all_devices_there_are(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="--batch_size=7 does not divide over 2 devices"):
         trainer.Trainer(config, catalog.open_dataset(config.data))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_profile_of_some_steps_is_written(tmp_path):
+    run_dir = tmp_path / "run"
+    config = short_run(prepared(tmp_path), "--profile_steps=2,3", f"--run_dir={run_dir}")
+    trainer.Trainer(config, catalog.open_dataset(config.data)).fit()
+    assert len(list((run_dir / "tensorboard").rglob("*.xplane.pb"))) == 1

@@ -22,12 +22,12 @@ def gflops(
 ) -> float:
     """Billions of multiplications that the prediction for one image takes (appendix eq. 10).
 
-    Counted are the operations that the logits depend on, each with the shapes it runs with:
-    convolutions, dense layers and other matrix products (the averages of feature vectors among
-    them, 0.001% of the whole), and the gating of squeeze and excitation, which the published
-    numbers include although eq. 10 does not. TNet computes the predictions after every smaller
-    number of locations along with the last one; their 0.2% are in. Nothing is executed, so any
-    size is counted at once.
+    Counted are the operations that the logits and the attended cells depend on, each with the
+    shapes it runs with: convolutions, dense layers and other matrix products (the averages of
+    feature vectors among them, 0.001% of the whole), and the gating of squeeze and excitation,
+    which the published numbers include although eq. 10 does not. TNet computes the predictions
+    after every smaller number of locations along with the last one; their 0.2% are in. Nothing is
+    executed, so any size is counted at once.
 
     Args:
       model: takes (images, locations=..), returns `Outputs`.
@@ -39,8 +39,9 @@ def gflops(
       ValueError: for a graph whose operations or shapes are not known in advance.
     """
 
-    def predict(image: tf.Tensor) -> tf.Tensor:
-        return model(image, locations=locations, training=False).logits
+    def predict(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        outputs = model(image, locations=locations, training=False)
+        return outputs.logits, outputs.cells
 
     with _nested_functions_inlined():
         traced = tf.function(predict).get_concrete_function(tf.TensorSpec((1, *image_size, 3)))
@@ -76,6 +77,26 @@ def gflops_by_locations(
         before, after = costs[-1], gflops(model, image_size, locations[:level])
         costs += [before + (after - before) * done / regions for done in range(1, regions + 1)]
     return costs
+
+
+def numbers_of_locations(locations: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """Every number of locations at which a traversal can end, and the call's argument for it.
+
+    Args:
+      locations: attended per grid, one number for each level after the first. Levels before the
+        last one that is looked at are complete: (2, 1) can end at 0, 1, 2 and 2 + 2 * 1 = 4.
+
+    Example:
+      >>> numbers_of_locations((2, 1))
+      {0: (0,), 1: (1,), 2: (2,), 4: (2, 1)}
+    """
+    found: dict[int, tuple[int, ...]] = {0: (0,)}
+    total, grids = 0, 1
+    for level, most in enumerate(locations):
+        for count in range(1, most + 1):
+            found[total + grids * count] = (*locations[:level], count)
+        total, grids = total + grids * most, grids * most
+    return found
 
 
 def parameters(model: keras.Model) -> int:

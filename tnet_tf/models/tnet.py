@@ -147,10 +147,13 @@ class TNet(keras.Model):
             features, spatial = self.feature_extraction(views, level=level, training=training)
             vectors.append(self.positional_encoding(features, regions.positions))
             if level <= len(locations):
-                choice = self._attend(spatial, features, locations[level - 1], training)
+                count = locations[level - 1]
+                choice = self._attend(spatial, features, count, training)
                 regions = grids.attended_regions(regions, choice.cells, self.grid, self.cell)
                 attended.append(choice)
                 looked_at.append(grids.boxes(regions, images))
+                if not tf.is_tensor(count) and count == 0:
+                    break  # Not every kernel runs on a batch of nothing.
         return self._outputs(tf.shape(images)[0], vectors, looked_at, attended, training)
 
     def _attend(

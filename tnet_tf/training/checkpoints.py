@@ -39,6 +39,7 @@ _FREE = {
     "evaluate_every",
     "summary_every",
     "summary_images",
+    "profile_steps",
 }
 
 

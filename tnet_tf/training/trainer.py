@@ -54,7 +54,7 @@ class Trainer:
         keep_config(config)
         self.summaries = Summaries(train.run_dir)
         self.evaluation = Evaluation(self.model)
-        self.stopped = False
+        self.stopped = self.profiling = False
 
     def _check_batch_size(self) -> None:
         replicas, size = self.strategy.num_replicas_in_sync, self.config.train.batch_size
@@ -128,7 +128,8 @@ class Trainer:
         """The loop: step, report, evaluate, save."""
         config, begun, reported = self.config.train, time.perf_counter(), start
         for step in range(start + 1, self.steps + 1):
-            metrics = self.train_step(next(batches))
+            with self._profiled(step):
+                metrics = self.train_step(next(batches))
             progress.update()
             evaluate = self._is_due(step, config.evaluate_every or config.checkpoint_every)
             save = self._is_due(step, config.checkpoint_every) or self.stopped
@@ -143,6 +144,22 @@ class Trainer:
                 begun, reported = time.perf_counter(), step
             if self.stopped:
                 raise KeyboardInterrupt(f"the same command goes on after step {step}")
+
+    @contextlib.contextmanager
+    def _profiled(self, step: int) -> Iterator[None]:
+        """Records this step for TensorBoard if it is one of --profile_steps."""
+        first, last = self.config.train.profile_steps or (0, 0)
+        if not first <= step <= last:
+            yield
+            return
+        if not self.profiling:
+            tf.profiler.experimental.start(f"{self.config.train.run_dir}/tensorboard")
+            self.profiling = True
+        with tf.profiler.experimental.Trace("train", step_num=step, _r=1):
+            yield
+        if step in (last, self.steps):
+            tf.profiler.experimental.stop()
+            self.profiling = False
 
     def _is_due(self, step: int, every: int) -> bool:
         """Whether something is due after this step; everything is after the last one."""

@@ -1,0 +1,98 @@
+import json
+
+import pytest
+
+from tests.commands import exit_code, the_error
+from tests.inputs.images import make_folder
+from tnet_tf import benchmark, prepare
+
+SMALL = (
+    "--dataset=folder/pets",
+    "--image_size=64",
+    "--backbone=plain_cnn",
+    "--base_resolution=32",
+    "--batch_size=2",
+    "--sets=3",
+    "--batches_per_set=1",
+    "--training_steps=2",
+    "--nomeasure_memory",
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "dense.flags").write_text(
+        "--model=feedforward\n--backbone=plain_cnn\n--image_size=64\n--run_dir=runs/dense\n"
+        "--classes=4\n"
+    )
+    return tmp_path
+
+
+def run(folder, *arguments):
+    return exit_code(
+        benchmark.main, *SMALL, f"--benchmark_dir={folder / 'out'}", "--classes=4", *arguments
+    )
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_networks_are_measured_after_every_number_of_locations(folder, capsys, precision):
+    against = f"--against={folder / 'dense.flags'}"
+    arguments = ("--run_dir=runs/mine", "--locations=2,1", f"--precision={precision}", against)
+    assert run(folder, *arguments) == 0
+    results = json.loads((folder / "out" / "report.json").read_text())
+    mine, dense = results["networks"]["mine"], results["networks"]["dense"]
+    assert [row["locations"] for row in mine["inference"]] == [0, 1, 2, 4]
+    assert [row["locations"] for row in dense["inference"]] == [0]
+    gflops = [row["gflops"] for row in mine["inference"]]
+    assert gflops == sorted(gflops)
+    for row in (*mine["inference"], *dense["inference"], mine["training"], results["reference"]):
+        assert row["milliseconds"] > 0
+    shown = capsys.readouterr().out
+    assert shown.startswith((folder / "out" / "report.txt").read_text())
+    assert (folder / "out" / "cost.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_memory_and_chosen_numbers_of_locations(folder):
+    assert run(folder, "--measure_memory", "--locations=3", "--location_counts=3") == 0
+    results = json.loads((folder / "out" / "report.json").read_text())
+    (network,) = results["networks"].values()
+    (row,) = network["inference"]
+    assert row["locations"] == 3
+    # Weights and their updates alone are more than a megabyte.
+    assert network["training"]["peak_bytes"] > 1e6
+    assert row["peak_bytes"] > 0
+
+
+def test_input_is_timed_where_records_are_prepared(folder):
+    images = make_folder(folder / "images", {"train": 5, "val": 2}, ("a", "b", "c", "d"))
+    records = f"--data_dir={folder / 'records'}"
+    assert exit_code(prepare.main, *SMALL[:1], f"--folder={images}", records) == 0
+    assert run(folder, records, "--training_steps=0", "--input_batches=2") == 0
+    (network,) = json.loads((folder / "out" / "report.json").read_text())["networks"].values()
+    assert network["input_images_per_second"] > 0
+    assert network["training"] is None
+
+
+def test_a_profile_for_tensorboard_is_written(folder):
+    assert run(folder, f"--profile={folder / 'profile'}", "--location_counts=1") == 0
+    assert list((folder / "profile").rglob("*.xplane.pb"))
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        ("--location_counts=5", "--location_counts=5 is not where --locations=2 can end: 0,1,2"),
+        ("--location_counts=-1", "--location_counts must not be negative"),
+        ("--sets=0", "--sets must be positive"),
+        ("--training_steps=-1", "--training_steps must not be negative"),
+        ("--benchmark_dir=", "--benchmark_dir is empty"),
+        ("--classes=0", "how many classes has folder/pets? give --classes, or prepare it: python"),
+        ("--against=missing.flags", "missing.flags"),
+        ("--run_dir=runs/dense", "two networks have the --run_dir runs/dense"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(folder, capsys, mistake, message):
+    arguments = [f"--against={folder / 'dense.flags'}", mistake]
+    assert run(folder, *arguments) == 2
+    assert message in the_error(capsys.readouterr().err)
+    assert not (folder / "out").exists()

@@ -1,0 +1,53 @@
+import pytest
+import tensorflow as tf
+
+from tests.networks import TINY
+from tests.test_evaluate import CLASSES, change, prepared, with_run
+from tnet_tf import export
+from tnet_tf.config import Config, EvalConfig, TrainConfig
+from tnet_tf.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return prepared(tmp_path_factory.mktemp("data"), CLASSES)
+
+
+@pytest.fixture
+def config(data, tmp_path):
+    return with_run(
+        Config(
+            data=data,
+            model=TINY,
+            train=TrainConfig(run_dir=str(tmp_path / "run")),
+            eval=EvalConfig(eval_batch_size=4),
+        )
+    )
+
+
+def test_a_run_is_written_for_serving_and_compared_with_its_network(config, tmp_path, capsys):
+    found = export.main(config)
+    assert found.images == 9
+    assert found.logit_difference < 1e-4
+    assert found.top1 == found.cells == 1
+    assert "same class 100.00%, same cells 100.00%" in capsys.readouterr().out
+    served = tf.saved_model.load(str(tmp_path / "run" / "export"))
+    assert set(served.signatures) == {"serving_default", "float_images", "with_locations"}
+
+
+def test_it_goes_where_asked_and_needs_no_data_without_comparison(config, tmp_path):
+    elsewhere = change(config, "export", export_dir=str(tmp_path / "served"), check_images=0)
+    elsewhere = change(elsewhere, "data", data_dir=str(tmp_path / "nothing"))
+    assert export.main(elsewhere) is None
+    assert (tmp_path / "served" / "saved_model.pb").is_file()
+
+
+def test_mistakes_are_found_before_anything_is_written(config, tmp_path):
+    for section, changes, message in (
+        ("export", {"check_images": -1}, "--check_images must not be negative"),
+        ("data", {"data_dir": str(tmp_path / "nothing")}, "is not prepared; run: python -m"),
+        ("train", {"run_dir": str(tmp_path / "none")}, "holds no run"),
+    ):
+        with pytest.raises(UserError, match=message):
+            export.main(change(config, section, **changes))
+    assert not (tmp_path / "run" / "export").exists()

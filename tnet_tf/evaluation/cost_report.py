@@ -1,0 +1,92 @@
+"""Results of a benchmark as a table to read and as a plot."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from tnet_tf.evaluation.figures import COLOURS, png
+
+_HEADINGS = ("network", "locations", "GFLOPs", "ms/image", "+-", "R", "peak GB")
+
+
+def to_text(results: Mapping[str, Any]) -> str:
+    """The results for a terminal.
+
+    Args:
+      results: what `tnet_tf.benchmark` returns.
+    """
+    unit = results["reference"]["milliseconds"]
+    rows: list[tuple[str, ...]] = [_HEADINGS]
+    rows.append(("EfficientNetB0 (R)", "-", "-", *_times(results["reference"], unit), "-"))
+    for name, network in results["networks"].items():
+        for row in network["inference"]:
+            rows.append(
+                (
+                    name,
+                    str(row["locations"]),
+                    f"{row['gflops']:.2f}",
+                    *_times(row, unit),
+                    _gigabytes(row["peak_bytes"]),
+                )
+            )
+        if network["training"]:
+            times = _times(network["training"], unit)
+            peak = _gigabytes(network["training"]["peak_bytes"])
+            rows.append((name, "training", "-", *times, peak))
+    lines = _aligned(rows)
+    for name, network in results["networks"].items():
+        height, width = network["image_size"]
+        rate = network["input_images_per_second"]
+        lines.append(
+            f"{name}: {network['model']}, {network['backbone']}, {height} x {width} px, "
+            f"{network['parameters']:,} parameters"
+            + (f", input {rate:,.0f} images/s" if rate else "")
+        )
+    protocol = (
+        f"batches of {results['batch_size']}, {results['sets']} sets of "
+        f"{results['batches_per_set']}, {results['precision']}; R: keras.applications."
+        "EfficientNetB0, 224 px, float32"
+    )
+    return "\n".join([*lines, protocol])
+
+
+def plot(results: Mapping[str, Any]) -> bytes:
+    """A PNG of time and FLOPs against the number of locations, a line for each network."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    time, flops = figure.subplots(1, 2)
+    for order, (name, network) in enumerate(results["networks"].items()):
+        rows = network["inference"]
+        counts = [row["locations"] for row in rows]
+        style = {"color": COLOURS[order % len(COLOURS)], "marker": "o", "label": name}
+        milliseconds = [row["milliseconds"] for row in rows]
+        deviations = [row["milliseconds_std"] for row in rows]
+        time.errorbar(counts, milliseconds, deviations, capsize=3, **style)
+        flops.plot(counts, [row["gflops"] for row in rows], **style)
+    for axes, quantity in ((time, "time per image (ms)"), (flops, "GFLOPs per image")):
+        axes.set_xlabel("locations")
+        axes.set_ylabel(quantity)
+        axes.set_ylim(bottom=0)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    time.legend()
+    return png(figure)
+
+
+def _times(row: Mapping[str, float], unit: float) -> tuple[str, str, str]:
+    mean, std = row["milliseconds"], row["milliseconds_std"]
+    return f"{mean:.2f}", f"{std:.2f}", f"{mean / unit:.2f}"
+
+
+def _gigabytes(size: int | None) -> str:
+    return "-" if size is None else f"{size / 1e9:.2f}"
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Columns of equal width; the first to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *rest in rows:
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]

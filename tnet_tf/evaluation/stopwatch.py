@@ -1,0 +1,57 @@
+"""Times several things so that they can be compared, on a machine whose speed drifts."""
+
+import statistics
+import time
+from collections.abc import Callable, Hashable, Mapping
+from typing import NamedTuple, TypeVar
+
+from tqdm import tqdm
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Spread(NamedTuple):
+    """Mean and standard deviation (of the sample; 0 for a single value) of some values."""
+
+    mean: float
+    std: float
+
+
+def spread(values: list[float]) -> Spread:
+    """Mean and standard deviation of at least one value."""
+    return Spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0)
+
+
+def interleaved(
+    actions: Mapping[Key, Callable[[], object]],
+    sets: int,
+    calls: int = 1,
+    warm_up: int = 2,
+    progress: bool = False,
+) -> dict[Key, list[float]]:
+    """Times actions by the paper's protocol: sets of calls, the first calls dropped (appendix 2.3).
+
+    Every set times all actions one after the other, so that a machine that gets slower or faster
+    meanwhile does so for all of them alike.
+
+    Args:
+      actions: by name; each call must return after its work is done.
+      sets: times measured of each action.
+      calls: of an action in each set.
+      warm_up: calls of each action before the first set, not measured.
+      progress: shows sets done and the time left.
+
+    Returns:
+      Seconds per call by name, one number for each set.
+    """
+    for action in actions.values():
+        for _ in range(warm_up):
+            action()
+    seconds: dict[Key, list[float]] = {name: [] for name in actions}
+    for _ in tqdm(range(sets), desc="timing", unit="set", disable=not progress):
+        for name, action in actions.items():
+            started = time.perf_counter()
+            for _ in range(calls):
+                action()
+            seconds[name].append((time.perf_counter() - started) / calls)
+    return seconds

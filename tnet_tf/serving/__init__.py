@@ -1,0 +1,1 @@
+"""Networks as they are served: SavedModels that need nothing but TensorFlow."""

@@ -1,0 +1,101 @@
+"""The work whose cost benchmark measures: a prediction, a training step, reading a batch."""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from tnet_tf.config import Config
+from tnet_tf.inputs import catalog, pipeline
+from tnet_tf.inputs.pipeline import Example
+from tnet_tf.learning.baseline import RewardBaseline
+from tnet_tf.models.factory import build_model
+from tnet_tf.models.published_weights import variable_names
+from tnet_tf.training.optimizers import make_groups
+from tnet_tf.training.step import TrainStep
+
+Work = Callable[[], object]
+
+
+def build_network(config: Config, classes: int) -> keras.Model:
+    """The network that the settings describe, computing in --precision."""
+    precision = config.benchmark.precision
+    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    try:
+        return build_model(config.model, classes)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def prediction(model: keras.Model, config: Config, locations: tuple[int, ...]) -> Work:
+    """A compiled prediction for one batch of random images of --image_size.
+
+    Args:
+      model: takes (images, locations=.., training=False), returns `Outputs`.
+      config: `data.image_size` and `train.batch_size` (n).
+      locations: attended per grid, one number for each level after the first.
+
+    Returns:
+      Computes the logits (n, classes) and attended cells, and returns when they are there.
+    """
+    images = _images(config)
+
+    @tf.function
+    def predict(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        outputs = model(images, locations=locations, training=False)
+        return outputs.logits, outputs.cells
+
+    return lambda: [part.numpy() for part in predict(images)]
+
+
+def prediction_of_new_network(config: Config, classes: int, locations: tuple[int, ...]) -> Work:
+    """`prediction` by a network with fresh weights."""
+    return prediction(build_network(config, classes), config, locations)
+
+
+def training_step(config: Config, classes: int) -> Work:
+    """A training step of a network with fresh weights, on one batch of random images."""
+    model = build_network(config, classes)
+    trainable = {n: v for n, v in variable_names(model).items() if v.trainable}
+    step = TrainStep(
+        model,
+        make_groups(trainable, (), 1, config.train),
+        RewardBaseline(),
+        tf.Variable(0, dtype=tf.int64, trainable=False),
+        config.learning,
+        config.train.seed,
+    )
+    images = _images(config)
+    count = config.train.batch_size
+    batch = Example(
+        images, tf.range(count) % classes, tf.zeros((count, 4)), tf.ones((count,), tf.float32)
+    )
+    return lambda: step(batch)["loss"].numpy()
+
+
+def reading(config: Config) -> Work:
+    """Reads and augments the next training batch from prepared records.
+
+    Raises:
+      UserError: when the dataset is not prepared.
+    """
+    dataset = catalog.open_dataset(config.data)
+    train = config.train
+    batches = iter(pipeline.training_batches(dataset, config.data, train.batch_size, train.seed))
+    return lambda: next(batches)
+
+
+def reference(config: Config) -> Work:
+    """A prediction by `keras.applications.EfficientNetB0` without its top, 224 px, float32.
+
+    A unit of time in which networks can be compared across machines.
+    """
+    network = keras.applications.EfficientNetB0(include_top=False, weights=None)
+    images = tf.random.stateless_uniform((config.train.batch_size, 224, 224, 3), (0, 0), 0, 255)
+    predict = tf.function(lambda x: network(x, training=False))
+    return lambda: predict(images).numpy()
+
+
+def _images(config: Config) -> tf.Tensor:
+    shape = (config.train.batch_size, *config.data.image_size, 3)
+    return tf.random.stateless_uniform(shape, (0, 0), -1, 1)
