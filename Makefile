@@ -26,7 +26,7 @@ imports: $(VENV)/developing
 	$(BIN)/lint-imports
 
 tests: $(VENV)/developing
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 slow: $(VENV)/developing
 	$(BIN)/python -m pytest -m slow

@@ -25,6 +25,7 @@ DEVELOPMENT = [
     "mypy>=1.15,<3",
     "pytest>=8.3,<10",
     "pytest-timeout>=2.3,<3",
+    "pytest-xdist>=3.6,<4",
     "ruff>=0.11,<0.18",
     "scipy>=1.14,<2",
 ]
