@@ -1,0 +1,86 @@
+"""Every setting of the package, once: typed, documented, checked.
+
+A setting is a field of one of the frozen dataclasses below. `tnet_tf.flags` makes one absl flag of
+each field (same name, default and help), so there is no second list of settings anywhere.
+"""
+
+import dataclasses
+import json
+from typing import Any
+
+from tnet_tf.config.commands import BenchmarkConfig, EvalConfig, ExportConfig
+from tnet_tf.config.data import DataConfig
+from tnet_tf.config.learning import LearningConfig
+from tnet_tf.config.model import ModelConfig
+from tnet_tf.config.setting import require
+from tnet_tf.config.training import TrainConfig
+
+__all__ = [
+    "BenchmarkConfig",
+    "Config",
+    "DataConfig",
+    "EvalConfig",
+    "ExportConfig",
+    "LearningConfig",
+    "ModelConfig",
+    "TrainConfig",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All settings of a run, one frozen dataclass per concern."""
+
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    learning: LearningConfig = dataclasses.field(default_factory=LearningConfig)
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    eval: EvalConfig = dataclasses.field(default_factory=EvalConfig)
+    benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
+    export: ExportConfig = dataclasses.field(default_factory=ExportConfig)
+
+    def check_model(self) -> None:
+        """Checks everything a command needs that builds and feeds a model.
+
+        Raises:
+          UserError: one line that names the flag at fault and what would be right.
+        """
+        self.data.check()
+        self.model.check(self.data.image_size)
+        self.eval.check()
+        self.model.check_locations("--eval_locations", self.eval.eval_locations)
+
+    def check(self) -> None:
+        """Checks everything that training needs.
+
+        Raises:
+          UserError: one line that names the flag at fault and what would be right.
+        """
+        self.check_model()
+        self.learning.check()
+        self.train.check()
+        require(
+            self.learning.per_feature_levels <= self.model.levels,
+            f"--per_feature_levels={self.learning.per_feature_levels} is more than the "
+            f"{self.model.levels} levels that --locations makes",
+        )
+        require(
+            self.learning.monte_carlo_samples == 1 or self.model.sampling == "without_replacement",
+            "--monte_carlo_samples above 1 repeats the same locations under --sampling=top_k; "
+            "use --sampling=without_replacement",
+        )
+
+    def to_json(self) -> str:
+        """The settings as JSON, readable and stable."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Config":
+        """The settings that `to_json` wrote."""
+        sections = {field.name: field.default_factory for field in dataclasses.fields(cls)}
+        values = json.loads(text)
+        return cls(**{name: make(**_tuples(values[name])) for name, make in sections.items()})  # type: ignore
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}

@@ -1,0 +1,80 @@
+"""Settings of the commands besides prepare and train."""
+
+import dataclasses
+
+from tnet_tf.config.setting import require, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalConfig:
+    """What evaluate computes and writes."""
+
+    checkpoint: str = setting(
+        "best", "Which checkpoint of --run_dir to evaluate.", choices=("best", "last")
+    )
+    eval_batch_size: int = setting(64, "Images per evaluation step.")
+    eval_locations: tuple[int, ...] = setting(
+        (), "Locations attended per grid in evaluation, one number per level; default: --locations."
+    )
+    figure_images: int = setting(6, "Images in the figure of attended regions; 0: no figure.")
+    report_dir: str = setting(
+        "", "Folder of table, JSON and figure; default: <run_dir>/evaluation."
+    )
+
+    def check(self) -> None:
+        """Raises `UserError` for a value out of range."""
+        require(self.eval_batch_size > 0, "--eval_batch_size must be positive")
+        require(self.figure_images >= 0, "--figure_images must not be negative")
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkConfig:
+    """What benchmark measures, and how (appendix 2.3)."""
+
+    against: str = setting(
+        "",
+        "Flag files of networks to measure in the same run, separated by commas. Each brings its "
+        "own data and model settings; how to measure is taken from this command.",
+    )
+    location_counts: tuple[int, ...] = setting(
+        (), "Numbers of locations to measure; default: 0 and every number up to --locations."
+    )
+    sets: int = setting(45, "Sets of batches; mean and deviation are taken over sets.")
+    batches_per_set: int = setting(10, "Batches of --batch_size images in each set.")
+    training_steps: int = setting(10, "Training steps to time; 0: none.")
+    measure_memory: bool = setting(
+        True, "Measure peak memory, each in a process of its own that takes some seconds to start."
+    )
+    input_batches: int = setting(
+        20, "Training batches to read from prepared records, to time the input; 0: none."
+    )
+    precision: str = setting(
+        "float32",
+        "What the networks compute in; weights stay float32.",
+        choices=("float32", "bfloat16"),
+    )
+    profile: str = setting("", "Folder for a TensorBoard profile of a few calls; empty: none.")
+    benchmark_dir: str = setting("runs/benchmark", "Folder of table, JSON and plot.")
+
+    def check(self) -> None:
+        """Raises `UserError` for a value out of range."""
+        for name in ("sets", "batches_per_set"):
+            require(getattr(self, name) > 0, f"--{name} must be positive")
+        for name in ("training_steps", "input_batches"):
+            require(getattr(self, name) >= 0, f"--{name} must not be negative")
+        require(all(c >= 0 for c in self.location_counts), "--location_counts must not be negative")
+        require(bool(self.benchmark_dir), "--benchmark_dir is empty; give a folder")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportConfig:
+    """What export writes."""
+
+    export_dir: str = setting("", "Folder of the SavedModel; default: <run_dir>/export.")
+    check_images: int = setting(
+        256, "Test images on which the export is compared with its source; 0: no comparison."
+    )
+
+    def check(self) -> None:
+        """Raises `UserError` for a value out of range."""
+        require(self.check_images >= 0, "--check_images must not be negative")

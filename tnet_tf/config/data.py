@@ -1,0 +1,71 @@
+"""What is read and how it is augmented."""
+
+import dataclasses
+
+from tnet_tf.config.setting import require, require_finite, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """What is read and how it is augmented (appendix 2.2)."""
+
+    dataset: str = setting(
+        "digit_scenes",
+        "Dataset: 'digit_scenes' or 'digit_scenes/HEIGHTxWIDTH' (built in), 'folder/NAME' (a "
+        "folder of images, prepared with --folder), or any TFDS image-classification dataset by "
+        "its name.",
+    )
+    data_dir: str = setting("data/records", "Folder of the prepared TFRecords.")
+    folder: str = setting(
+        "", "For prepare with --dataset=folder/NAME: root/<split>/<class>/* or root/<class>/*."
+    )
+    boxes_csv: str = setting(
+        "",
+        "For prepare with --dataset=folder/NAME: CSV with columns file,x_min,y_min,x_max,y_max in "
+        "pixels (or xmin, .., or x_min_px, ..), file relative to --folder. Default: "
+        "<folder>/boxes.csv where it exists.",
+    )
+    max_shorter_side: int = setting(
+        0, "Prepare: shrink images whose shorter side is longer than this many pixels; 0 keeps all."
+    )
+    on_bad_image: str = setting(
+        "stop", "Prepare: what an unreadable image does.", choices=("stop", "skip")
+    )
+    train_split: str = setting("", "Split to train on, TFDS syntax; default: the dataset's own.")
+    validation_split: str = setting(
+        "", "Split evaluated during training; default: the dataset's own."
+    )
+    test_split: str = setting("", "Split that evaluate reads; default: the dataset's own.")
+    image_size: tuple[int, ...] = setting(
+        (224, 224), "Height and width in pixels to which images are resized; one number: square."
+    )
+    random_crop: bool = setting(
+        False,
+        "Train on crops of 85 to 100% of the area, aspect 0.5 to 2, that keep the box in view.",
+    )
+    random_resize: bool = setting(
+        False, "Resize training images by one of 8 interpolation methods at random."
+    )
+    random_flip: bool = setting(False, "Flip training images left to right at random.")
+    color_distortion: bool = setting(
+        False, "Distort brightness, saturation, hue and contrast in random order."
+    )
+    translation: float = setting(0.0, "Translate training images by up to this share of a side.")
+    rotation: float = setting(0.0, "Rotate training images by up to this many degrees.")
+    crop_to_box: bool = setting(
+        False, "Classify the region in the bounding box instead of the image (Table 2, BBoxes)."
+    )
+    shuffle_buffer: int = setting(10000, "Records held in memory to shuffle them.")
+    data_workers: int = setting(0, "Parallel calls that decode and augment; 0: chosen by tf.data.")
+
+    def check(self) -> None:
+        """Raises `UserError` for a value out of range."""
+        require_finite(self)
+        require(bool(self.data_dir), "--data_dir is empty; give the folder of the prepared records")
+        require(len(self.image_size) == 2, "--image_size takes one or two numbers of pixels")
+        require(min(self.image_size) > 0, f"--image_size={self.image_size} is not positive")
+        require(self.shuffle_buffer >= 1, "--shuffle_buffer must be at least 1")
+        require(self.data_workers >= 0, "--data_workers must not be negative")
+        require(0 <= self.translation < 1, "--translation is a share of the side: 0 to below 1")
+        require(0 <= self.rotation <= 180, "--rotation is in degrees: 0 to 180")
+        require(self.max_shorter_side >= 0, "--max_shorter_side must not be negative")

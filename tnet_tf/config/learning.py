@@ -1,0 +1,45 @@
+"""Settings of the learning rule."""
+
+import dataclasses
+
+from tnet_tf.config.setting import require, require_finite, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class LearningConfig:
+    """The learning rule (paper 4, appendix 1 and eq. 9), in the paper's symbols."""
+
+    lambda_f: float = setting(0.1, "Weight of the REINFORCE terms (eq. 1).")
+    lambda_c: float = setting(
+        0.3,
+        "Share of the whole sequence in the classification loss (eq. 3); 1: no per-feature loss.",
+    )
+    lambda_r: float = setting(
+        0.3, "Share of the whole sequence in the rewards (eq. 3); 1: no per-feature reward."
+    )
+    per_feature_levels: int = setting(
+        0, "Levels whose features are regularised one by one (4.2), counted from 1; 0: all."
+    )
+    monte_carlo_samples: int = setting(
+        1,
+        "Location sequences sampled per image (M of eq. 1); above 1 needs "
+        "--sampling=without_replacement.",
+    )
+    l2_weight: float = setting(
+        0.0, "Weight of the sum of squares of the weights, BatchNorm's left out."
+    )
+    lambda_con: float = setting(0.0, "Weight of the contrastive loss (appendix eq. 9).")
+    alpha: float = setting(0.4, "Similarity that features of different classes may reach (eq. 9).")
+
+    def check(self) -> None:
+        """Raises `UserError` for a value out of range."""
+        require_finite(self)
+        for name in ("lambda_c", "lambda_r"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"--{name}={value} is a share: 0 to 1")
+        for name in ("lambda_f", "l2_weight", "lambda_con"):
+            value = getattr(self, name)
+            require(value >= 0, f"--{name}={value} must not be negative")
+        require(-1 <= self.alpha <= 1, f"--alpha={self.alpha} is a cosine: -1 to 1")
+        require(self.per_feature_levels >= 0, "--per_feature_levels must not be negative")
+        require(self.monte_carlo_samples >= 1, "--monte_carlo_samples must be at least 1")

@@ -1,0 +1,111 @@
+"""Settings of the network."""
+
+import dataclasses
+
+from tnet_tf.config.setting import require, require_finite, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The network (paper 3, appendix 2.1)."""
+
+    model: str = setting(
+        "tnet",
+        "'tnet', or 'feedforward': the backbone and a classifier on the whole image.",
+        choices=("tnet", "feedforward"),
+    )
+    backbone: str = setting(
+        "efficientnet_b0",
+        "Feature extraction module: bagnet77, efficientnet_b0 .. efficientnet_b4, plain_cnn.",
+    )
+    classes: int = setting(0, "Number of classes; 0: as many as the dataset has.")
+    base_resolution: tuple[int, ...] = setting(
+        (224, 224), "Pixels (one number, or height and width) to which each region is resized."
+    )
+    grid: int = setting(3, "Candidate locations per side of the attention grid (n of n x n).")
+    cell: float = setting(0.5, "Side of a grid cell as a fraction of the image side.")
+    locations: tuple[int, ...] = setting(
+        (2,),
+        "Locations attended per grid, one number for each level after the first: '2' looks at 2 "
+        "places in 2 levels, '2,1' at 2 and then at 1 inside each of them (4 in all).",
+    )
+    sampling: str = setting(
+        "top_k",
+        "How training selects locations: the k most probable (the paper's) or true sampling "
+        "without replacement (appendix eq. 7).",
+        choices=("top_k", "without_replacement"),
+    )
+    location_module: str = setting(
+        "squeeze_excitation",
+        "'context': grid features with the context vector (appendix table 2); "
+        "'squeeze_excitation': grid features alone (table 3).",
+        choices=("context", "squeeze_excitation"),
+    )
+    positional_module: str = setting(
+        "add",
+        "'concat': feature and encoding through one linear layer (appendix table 2); 'add': the "
+        "projected encoding is added to the feature (table 3).",
+        choices=("concat", "add"),
+    )
+    feature_weighting: bool = setting(
+        False, "Weigh feature vectors before they are averaged (appendix table 4)."
+    )
+    normalization: str = setting(
+        "shared",
+        "BatchNorm 'shared' by all levels (the paper's), or kept 'per_level' while the "
+        "convolutions stay shared.",
+        choices=("shared", "per_level"),
+    )
+    input_statistics: str = setting(
+        "symmetric",
+        "What the backbone is fed: 'symmetric', pixels in [-1, 1] (the paper's), 'unit', pixels in "
+        "[0, 1] (keras.applications networks trained from scratch), or 'imagenet', pixels "
+        "standardised by ImageNet's mean and deviation (keras.applications weights='imagenet').",
+        choices=("symmetric", "unit", "imagenet"),
+    )
+    spatial_dropout: float = setting(
+        0.0, "Drop probability of whole channels of the last feature map (BagNet-77)."
+    )
+    dropout: float = setting(0.0, "Drop probability before the classification layer.")
+    stochastic_depth: float = setting(
+        0.0,
+        "Stochastic depth: residual block b of B, counted from 0, is skipped with b / B of this "
+        "probability.",
+    )
+
+    def check(self, image_size: tuple[int, ...]) -> None:
+        """Raises `UserError` for a value out of range or one that contradicts another."""
+        require_finite(self)
+        for name in ("spatial_dropout", "dropout", "stochastic_depth"):
+            rate = getattr(self, name)
+            require(0 <= rate < 1, f"--{name}={rate} is a probability: 0 to below 1")
+        require(self.classes >= 0, "--classes must not be negative")
+        if self.model == "feedforward":
+            return
+        require(len(self.base_resolution) == 2, "--base_resolution takes one or two numbers")
+        for side, base, name in zip(
+            image_size, self.base_resolution, ("high", "wide"), strict=True
+        ):
+            require(
+                0 < base <= side,
+                f"--base_resolution={base} is larger than the image, which is {side} px {name} "
+                "(--image_size); the thumbnail must not be larger than the image",
+            )
+        require(self.grid >= 2, f"--grid={self.grid} must be at least 2")
+        require(0 < self.cell < 1, f"--cell={self.cell} is a fraction of the side between 0 and 1")
+        require(bool(self.locations), "--locations needs a number for each level after the first")
+        self.check_locations("--locations", self.locations)
+
+    def check_locations(self, flag: str, locations: tuple[int, ...]) -> None:
+        """Raises `UserError` for numbers of locations that do not fit the grid."""
+        for count in locations:
+            require(
+                0 < count <= self.grid**2,
+                f"{flag}={count} does not fit a grid of {self.grid} x {self.grid}: it must be 1 to "
+                f"{self.grid**2}",
+            )
+
+    @property
+    def levels(self) -> int:
+        """Processing levels, the thumbnail's included."""
+        return len(self.locations) + 1

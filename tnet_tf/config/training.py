@@ -1,0 +1,84 @@
+"""Settings of a run."""
+
+import dataclasses
+
+from tnet_tf.config.setting import require, require_finite, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """The run: where, how long, how fast."""
+
+    run_dir: str = setting("runs/default", "Folder of checkpoints, TensorBoard logs and reports.")
+    batch_size: int = setting(64, "Images per training step, over all devices together.")
+    train_steps: int = setting(0, "Training steps; 0: --epochs decides.")
+    epochs: int = setting(0, "Passes over the training split; 0: --train_steps decides.")
+    optimizer: str = setting("adam", "Optimiser.", choices=("adam", "sgd"))
+    adam_epsilon: float = setting(
+        1e-7, "Adam's epsilon (the published code's; the paper says 1e-8)."
+    )
+    momentum: float = setting(0.9, "SGD's momentum.")
+    learning_rate: float = setting(1e-3, "Learning rate of new layers.")
+    pretrained_learning_rate: float = setting(
+        0.0, "Learning rate of layers loaded by --pretrained; 0: --learning_rate."
+    )
+    learning_rate_drop_at: float = setting(
+        0.8, "Share of the steps after which learning rates drop."
+    )
+    learning_rate_drop: float = setting(0.1, "Factor by which learning rates drop.")
+    pretrained: str = setting(
+        "",
+        "Weights to start from: a TensorFlow checkpoint with the published names, or a "
+        "keras.applications EfficientNet file (.h5, .weights.h5, .keras).",
+    )
+    seed: int = setting(0, "Seed of weights, order, augmentation, sampling and dropout.")
+    deterministic: bool = setting(False, "Make every operation deterministic (slower).")
+    devices: int = setting(
+        0,
+        "Devices to train on with MirroredStrategy; 0: all GPUs, or the CPU. On a machine "
+        "without GPU, more than 1 makes that many virtual CPU devices.",
+    )
+    checkpoint_every: int = setting(1000, "Steps between checkpoints.")
+    evaluate_every: int = setting(0, "Steps between evaluations; 0: with every checkpoint.")
+    summary_every: int = setting(50, "Steps between TensorBoard scalars.")
+    profile_steps: tuple[int, ...] = setting(
+        (), "First and last step of a TensorBoard profile, such as 100,110; default: none."
+    )
+    summary_images: int = setting(4, "Images whose attended regions go to TensorBoard; 0: none.")
+
+    def check(self) -> None:
+        """Raises `UserError` for a value out of range or one that contradicts another."""
+        require_finite(self)
+        require(bool(self.run_dir), "--run_dir is empty; give the run's folder")
+        require(self.batch_size > 0, "--batch_size must be positive")
+        require(
+            (self.train_steps > 0) != (self.epochs > 0),
+            "give either --train_steps or --epochs, as a positive number",
+        )
+        require(self.learning_rate > 0, "--learning_rate must be positive")
+        require(
+            self.pretrained_learning_rate >= 0, "--pretrained_learning_rate must not be negative"
+        )
+        require(
+            0 < self.learning_rate_drop_at <= 1, "--learning_rate_drop_at is a share of the steps"
+        )
+        require(
+            0 < self.learning_rate_drop <= 1,
+            f"--learning_rate_drop={self.learning_rate_drop} is a factor: above 0, up to 1",
+        )
+        require(self.adam_epsilon > 0, "--adam_epsilon must be positive")
+        require(0 <= self.momentum < 1, f"--momentum={self.momentum} must be 0 to below 1")
+        for name in ("checkpoint_every", "summary_every"):
+            require(getattr(self, name) > 0, f"--{name} must be positive")
+        for name in ("devices", "seed", "evaluate_every", "summary_images"):
+            require(getattr(self, name) >= 0, f"--{name} must not be negative")
+        if self.profile_steps:
+            require(
+                len(self.profile_steps) == 2 and 0 < self.profile_steps[0] <= self.profile_steps[1],
+                "--profile_steps takes a first and a last step, counted from 1, such as 100,110",
+            )
+        if self.devices > 1:
+            require(
+                self.batch_size % self.devices == 0,
+                f"--batch_size={self.batch_size} does not divide over --devices={self.devices}",
+            )
