@@ -42,16 +42,21 @@ def data(tmp_path_factory):
     return prepared(tmp_path_factory.mktemp("data"), CLASSES)
 
 
-@pytest.fixture
-def config(data, tmp_path):
+def untrained_run(data, folder):
+    """Settings of a run on these data, as training would leave it there."""
     return with_run(
         Config(
             data=data,
             model=TINY,
-            train=TrainConfig(run_dir=str(tmp_path / "run")),
+            train=TrainConfig(run_dir=str(folder / "run")),
             eval=EvalConfig(eval_batch_size=4, figure_images=2),
         )
     )
+
+
+@pytest.fixture
+def config(data, tmp_path):
+    return untrained_run(data, tmp_path)
 
 
 def change(config, section, **changes):

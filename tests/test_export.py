@@ -1,10 +1,8 @@
 import pytest
 import tensorflow as tf
 
-from tests.networks import TINY
-from tests.test_evaluate import CLASSES, change, prepared, with_run
+from tests.test_evaluate import CLASSES, change, prepared, untrained_run
 from tnet_tf import export
-from tnet_tf.config import Config, EvalConfig, TrainConfig
 from tnet_tf.errors import UserError
 
 
@@ -15,14 +13,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def config(data, tmp_path):
-    return with_run(
-        Config(
-            data=data,
-            model=TINY,
-            train=TrainConfig(run_dir=str(tmp_path / "run")),
-            eval=EvalConfig(eval_batch_size=4),
-        )
-    )
+    return untrained_run(data, tmp_path)
 
 
 def test_a_run_is_written_for_serving_and_compared_with_its_network(config, tmp_path, capsys):
