@@ -76,6 +76,7 @@ def test_memory_is_measured_and_input_where_records_are_prepared(folder):
         ("--location_counts=5", "--location_counts=5 is not where --locations=2 can end: 0,1,2"),
         ("--location_counts=-1", "--location_counts must not be negative"),
         ("--sets=0", "--sets must be positive"),
+        ("--batch_size=0", "--batch_size must be positive"),
         ("--training_steps=-1", "--training_steps must not be negative"),
         ("--benchmark_dir=", "--benchmark_dir is empty"),
         ("--classes=0", "how many classes has folder/pets? give --classes, or prepare it: python"),

@@ -37,9 +37,13 @@ def main(config: Config) -> dict[str, Any]:
     text = cost_report.to_text(results)
     print(text)
     folder = Path(config.benchmark.benchmark_dir)
-    report.write(folder / "report.txt", text.encode())
-    report.write(folder / "report.json", report.to_json(results).encode())
-    report.write(folder / "cost.png", cost_report.plot(results))
+    files = {
+        "report.txt": text.encode(),
+        "report.json": report.to_json(results).encode(),
+        "cost.png": cost_report.plot(results),
+    }
+    for name, content in files.items():
+        report.write(folder / name, content, flag="--benchmark_dir")
     print(f"written to {folder}")
     return results
 

@@ -48,6 +48,7 @@ class Config:
         self.data.check()
         self.model.check(self.data.image_size)
         self.eval.check()
+        require(self.train.batch_size > 0, "--batch_size must be positive")
         self.model.check_locations("--eval_locations", self.eval.eval_locations)
 
     def check(self) -> None:

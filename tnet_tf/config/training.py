@@ -50,7 +50,6 @@ class TrainConfig:
         """Raises `UserError` for a value out of range or one that contradicts another."""
         require_finite(self)
         require(bool(self.run_dir), "--run_dir is empty; give the run's folder")
-        require(self.batch_size > 0, "--batch_size must be positive")
         require(
             (self.train_steps > 0) != (self.epochs > 0),
             "give either --train_steps or --epochs, as a positive number",

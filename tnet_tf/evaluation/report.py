@@ -69,8 +69,13 @@ def table(report: Mapping[str, Any]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes, flag: str = "--report_dir") -> None:
     """Writes a file whole or not at all, and makes its folder.
+
+    Args:
+      path: of the file.
+      content: of the file.
+      flag: the setting that chose the folder, for the error's line.
 
     Raises:
       UserError: when it can't be written.
@@ -86,7 +91,7 @@ def write(path: Path, content: bytes) -> None:
     except OSError as error:
         raise UserError(
             f"{path} can't be written ({error.strerror or error}); free some space or give "
-            "another --report_dir"
+            f"another {flag}"
         ) from error
 
 

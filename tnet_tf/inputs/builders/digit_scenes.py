@@ -61,13 +61,13 @@ class DigitScenes(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         return {
-            "train": self._digits(),
-            "validation": self._scenes("validation", digit_scenes.VALIDATION_SCENES),
-            "test": self._scenes("test", digit_scenes.TEST_SCENES),
+            "train": self._generate_examples("train", 0),
+            "validation": self._generate_examples("validation", digit_scenes.VALIDATION_SCENES),
+            "test": self._generate_examples("test", digit_scenes.TEST_SCENES),
         }
 
-    def _generate_examples(self, split: str) -> Iterator:
-        raise NotImplementedError("splits differ; see _digits and _scenes")
+    def _generate_examples(self, split: str, scenes: int) -> Iterator:
+        return self._scenes(split, scenes) if scenes else self._digits()
 
     def _digits(self) -> Iterator[tuple[int, dict[str, Any]]]:
         images, labels = digit_scenes.digits_of("train")
