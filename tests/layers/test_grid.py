@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tnet_tf.layers import grid as grids
+from tnet_tf.layers import runtime
 
 
 def published_crop(image, patch_index, grid, cell, resolution):
@@ -52,6 +53,39 @@ def test_cells_of_cells_are_zero_outside_their_parent_even_where_the_image_goes_
         expected, resized = published_crop(expected, index, 4, 0.4, (16, 16))
     view = grids.crop_and_resize(images, regions, (16, 16))[0]
     np.testing.assert_allclose(view, resized, atol=3e-5)
+
+
+def crops(height, width, cell, resolution, channels=3):
+    """All cells of a 3 x 3 grid of a random image, by TensorFlow's kernel and by gathering."""
+    images = tf.random.stateless_uniform((1, height, width, channels), (1, 2), -1, 1)
+    cells = tf.range(9)[tf.newaxis]
+    regions = grids.attended_regions(grids.whole_images(images), cells, 3, cell)
+    with runtime.traced_for(runtime.OTHER):
+        gathered = grids.crop_and_resize(images, regions, resolution)
+    return grids.crop_and_resize(images, regions, resolution), gathered
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "cell", "resolution"),
+    [
+        (896, 896, 0.5, (224, 224)),
+        (900, 700, 0.5, (225, 100)),  # rows just as large, the last ones at the image's edge
+        (451, 301, 1 / 3, (150, 100)),
+        (4000, 100, 0.5, (1, 1)),
+    ],
+)
+def test_both_ways_of_reading_agree(height, width, cell, resolution):
+    # The kernel's places are float32, some 1e-7 of the side; neighbours of noise differ by up to 2.
+    cropped, gathered = crops(height, width, cell, resolution)
+    np.testing.assert_allclose(cropped, gathered, atol=4e-7 * max(height, width))
+
+
+@pytest.mark.parametrize("side", [14337, 16001])
+def test_the_last_row_and_column_of_a_large_image_are_read(side):
+    tall = tf.ones((1, side, 3, 1))
+    for images, size in ((tall, (side - 1, 2)), (tf.transpose(tall, (0, 2, 1, 3)), (2, side - 1))):
+        views = grids.crop_and_resize(images, grids.whole_images(images), size)
+        assert tf.reduce_min(views) == 1
 
 
 def test_the_thumbnail_is_a_plain_bilinear_resize():

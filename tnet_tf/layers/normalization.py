@@ -53,14 +53,12 @@ class BatchNormalization(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, level: int = 1, training: bool = False) -> tf.Tensor:
         """Normalises (n, h, w, C) maps of the given processing level, counted from 1."""
-        own = min(level, self.levels) - 1
+        if not training:
+            scale, shift = (tf.cast(part, inputs.dtype) for part in self.scale_and_shift(level))
+            return inputs * scale + shift
+        own = self._own(level)
         gamma, beta = self.gamma[own].value, self.beta[own].value
         mean, variance = self.moving_mean[own], self.moving_variance[own]
-        if not training:
-            outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
-                inputs, gamma, beta, mean.value, variance.value, self.epsilon, is_training=False
-            )
-            return outputs
         replicas = tf.distribute.get_replica_context()
         if replicas is None or replicas.num_replicas_in_sync == 1:
             outputs, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
@@ -71,6 +69,17 @@ class BatchNormalization(keras.layers.Layer):
         for average, value in ((mean, batch_mean), (variance, batch_variance)):
             average.assign(average.value * self.momentum + value * (1 - self.momentum))
         return outputs
+
+    def scale_and_shift(self, level: int = 1) -> tuple[tf.Tensor, tf.Tensor]:
+        """What inference multiplies channels by and then adds, each (C,) float32."""
+        own = self._own(level)
+        scale = self.gamma[own].value * tf.math.rsqrt(
+            self.moving_variance[own].value + self.epsilon
+        )
+        return scale, self.beta[own].value - self.moving_mean[own].value * scale
+
+    def _own(self, level: int) -> int:
+        return min(level, self.levels) - 1
 
     def _global(
         self, inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, replicas: Any

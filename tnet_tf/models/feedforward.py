@@ -27,7 +27,7 @@ class FeedForward(keras.Model):
     """
 
     def __init__(self, backbone: Backbone, classes: int, dropout: float = 0.0, **kwargs: Any):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.arguments = {"classes": classes, "dropout": dropout}
         self.feature_extraction = backbone
         self.classification = ClassificationModule(

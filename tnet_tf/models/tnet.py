@@ -77,7 +77,8 @@ class TNet(keras.Model):
         dropout: float = 0.0,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        # Images stay as they are, whatever the network computes in: only crops are converted.
+        super().__init__(autocast=False, **kwargs)
         self.arguments = {
             "classes": classes,
             "base_resolution": tuple(base_resolution),
