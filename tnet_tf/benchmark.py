@@ -1,9 +1,12 @@
 """Measures cost: python -m tnet_tf.benchmark --flagfile=experiments/fmow_896.flags."""
 
 import dataclasses
-from collections.abc import Callable
+import functools
+import json
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -15,6 +18,9 @@ from tnet_tf.evaluation import cost, cost_report, memory, report
 from tnet_tf.evaluation.stopwatch import interleaved, spread
 from tnet_tf.flags import read_config
 from tnet_tf.inputs import catalog
+from tnet_tf.models.precision import copy_in
+from tnet_tf.serving import formats
+from tnet_tf.serving.saved_model import Runner
 from tnet_tf.training import workloads
 
 REFERENCE = "reference"
@@ -26,14 +32,16 @@ def main(config: Config) -> dict[str, Any]:
     Time per image follows the paper's protocol (--sets of --batches_per_set batches of --batch_size
     images, mean and deviation over sets). All networks, and keras.applications.EfficientNetB0 at
     224 px as the unit "R" of time, take turns within every set, so that a drifting machine hits all
-    alike. Networks have fresh weights and images are random. Prints a table and writes report.txt,
-    report.json and cost.png to --benchmark_dir.
+    alike. --forms measures exported networks, --side_lengths larger images. Networks have fresh
+    weights and images are random. Prints a table and writes report.txt, report.json and cost.png to
+    --benchmark_dir; the plot shows accuracy, too, where evaluate has left a report of the run.
 
     Example: python -m tnet_tf.benchmark --flagfile=experiments/fmow_448.flags
       --against=experiments/fmow_896.flags --batch_size=8 --sets=5 --batches_per_set=2
     """
     networks = _networks(config)
-    results = _measure(networks, config)
+    with tempfile.TemporaryDirectory() as exports:
+        results = _measure(networks, config, Path(exports))
     text = cost_report.to_text(results)
     print(text)
     folder = Path(config.benchmark.benchmark_dir)
@@ -69,10 +77,14 @@ def _networks(config: Config) -> dict[str, Network]:
     for path in filter(None, config.benchmark.against.split(",")):
         other = read_config(f"--flagfile={path}")
         train = dataclasses.replace(other.train, batch_size=config.train.batch_size)
-        configs.append(dataclasses.replace(other, train=train, benchmark=config.benchmark))
+        # Exports take minutes to write; those of one network will do.
+        settings = dataclasses.replace(config.benchmark, forms=(), side_lengths=())
+        configs.append(dataclasses.replace(other, train=train, benchmark=settings))
     networks: dict[str, Network] = {}
     for each in configs:
         each.benchmark.check()
+        for form in each.benchmark.forms:
+            formats.check_installed(form)
         each.check_model()
         name = each.train.run_dir.removeprefix("runs/")
         if name in networks:
@@ -109,14 +121,25 @@ def _counts(config: Config) -> dict[int, tuple[int, ...]]:
     return {count: possible[count] for count in wanted}
 
 
-def _measure(networks: dict[str, Network], config: Config) -> dict[str, Any]:
-    """Everything measured, ready for JSON."""
-    settings = config.benchmark
+class Case(NamedTuple):
+    """Something to time: what it is, the work, and how many images one call of it takes."""
+
+    kind: str
+    value: int | str
+    work: workloads.Work
+    images: int
+
+
+def _measure(networks: dict[str, Network], config: Config, exports: Path) -> dict[str, Any]:
+    """Everything measured, ready for JSON; exports are written to a folder meanwhile."""
+    settings, count = config.benchmark, config.train.batch_size
     models = {n: workloads.build_network(x.config, x.classes) for n, x in networks.items()}
-    predictions = {
-        (name, count): workloads.prediction(models[name], network.config, locations)
-        for name, network in networks.items()
-        for count, locations in network.counts.items()
+    cases = {
+        name: [
+            *_predictions(network, models[name]),
+            *_exported(network, models[name], exports / str(order)),
+        ]
+        for order, (name, network) in enumerate(networks.items())
     }
     steps = {
         name: workloads.training_step(network.config, network.classes)
@@ -124,16 +147,28 @@ def _measure(networks: dict[str, Network], config: Config) -> dict[str, Any]:
         if settings.training_steps
     }
     if settings.profile:
-        _profile(settings.profile, [*predictions.values(), *steps.values()])
-    reference = {(REFERENCE, 0): workloads.reference(config)}
+        works = [case.work for rows in cases.values() for case in rows]
+        _profile(settings.profile, [*works, *steps.values()])
+    reference = Case(REFERENCE, REFERENCE, workloads.reference(), workloads.REFERENCE_BATCH)
+    timed = {(n, case.kind, case.value): case for n in cases for case in cases[n]}
+    timed[REFERENCE, REFERENCE, REFERENCE] = reference
     seconds = interleaved(
-        {**reference, **predictions}, settings.sets, settings.batches_per_set, progress=True
+        {key: case.work for key, case in timed.items()},
+        settings.sets,
+        settings.batches_per_set,
+        progress=True,
     )
+    times = {key: _per_image(seconds[key], case.images) for key, case in timed.items()}
     training = interleaved(steps, settings.training_steps, progress=bool(steps))
+
+    def rows(name: str, kind: str) -> list[dict[str, Any]]:
+        found = [case for case in cases[name] if case.kind == kind]
+        return [{kind: case.value, **times[name, kind, case.value]} for case in found]
+
     return {
-        "batch_size": config.train.batch_size,
+        "batch_size": count,
         **dataclasses.asdict(settings),
-        REFERENCE: _per_image(seconds[REFERENCE, 0], config),
+        REFERENCE: times[REFERENCE, REFERENCE, REFERENCE],
         "networks": {
             name: {
                 "model": network.config.model.model,
@@ -143,25 +178,62 @@ def _measure(networks: dict[str, Network], config: Config) -> dict[str, Any]:
                 "input_images_per_second": _input_rate(network.config),
                 "training": _training(network, training[name]) if steps else None,
                 "inference": [
-                    _inference(network, models[name], count, seconds[name, count])
-                    for count in network.counts
+                    {**row, **_cost(network, models[name], row["locations"])}
+                    for row in rows(name, "locations")
                 ],
+                "exports": rows(name, "form"),
+                "large_images": rows(name, "side"),
+                "top1_by_locations": _accuracy(network.config),
             }
             for name, network in networks.items()
         },
     }
 
 
-def _inference(
-    network: Network, model: keras.Model, count: int, seconds: list[float]
-) -> dict[str, Any]:
-    """Cost of a prediction after a number of locations."""
+def _predictions(network: Network, model: keras.Model) -> Iterator[Case]:
+    """Predictions after every number of locations."""
+    batch = network.config.train.batch_size
+    for count, locations in network.counts.items():
+        work = workloads.prediction(model, network.config, locations)
+        yield Case("locations", count, work, batch)
+
+
+def _exported(network: Network, model: keras.Model, folder: Path) -> Iterator[Case]:
+    """Predictions by exports, with all locations, of uint8 images."""
+    settings, batch = network.config.benchmark, network.config.train.batch_size
+    sides = settings.side_lengths if network.config.model.model != "feedforward" else ()
+    if not settings.forms and not sides:
+        return
+    size = network.config.data.image_size
+    images = workloads.pixels(batch, *size)
+    source = formats.Source(copy_in(model, "float32"), size, [images.numpy()])
+
+    def runner(form: str) -> Runner:
+        formats.save(form, source, folder / form)
+        return formats.load(form, folder / form)
+
+    for form in settings.forms:
+        yield Case("form", form, functools.partial(runner(form), images), batch)
+    for side in sides:
+        larger = workloads.pixels(batch, side, side)
+        yield Case("side", side, functools.partial(runner("savedmodel"), larger), batch)
+
+
+def _accuracy(config: Config) -> list[float] | None:
+    """Top-1 accuracy after every number of locations, where evaluate has measured it."""
+    folder = Path(config.eval.report_dir or f"{config.train.run_dir}/evaluation")
+    try:
+        return json.loads((folder / "report.json").read_text())["top1_by_locations"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _cost(network: Network, model: keras.Model, count: int) -> dict[str, Any]:
+    """FLOPs and memory of a prediction after a number of locations."""
     config, locations = network.config, network.counts[count]
     work = (workloads.prediction_of_new_network, config, network.classes, locations)
     return {
-        "locations": count,
         "gflops": cost.gflops(model, config.data.image_size, locations),
-        **_per_image(seconds, config),
         "peak_bytes": _peak(config, *work),
     }
 
@@ -170,14 +242,14 @@ def _training(network: Network, seconds: list[float]) -> dict[str, Any]:
     """Cost of a training step."""
     work = (workloads.training_step, network.config, network.classes)
     return {
-        **_per_image(seconds, network.config),
+        **_per_image(seconds, network.config.train.batch_size),
         "peak_bytes": _peak(network.config, *work),
     }
 
 
-def _per_image(seconds: list[float], config: Config) -> dict[str, float]:
-    """Milliseconds per image, mean and deviation over sets, out of seconds per batch."""
-    mean, std = spread([1e3 * value / config.train.batch_size for value in seconds])
+def _per_image(seconds: list[float], images: int) -> dict[str, float]:
+    """Milliseconds per image, mean and deviation over sets, out of seconds per call."""
+    mean, std = spread([1e3 * value / images for value in seconds])
     return {"milliseconds": mean, "milliseconds_std": std}
 
 

@@ -2,41 +2,66 @@
 
 from pathlib import Path
 
+import numpy as np
+import tensorflow as tf
+
 from tnet_tf import command
 from tnet_tf.config import Config
+from tnet_tf.evaluation.figures import to_uint8
 from tnet_tf.inputs import catalog, pipeline
-from tnet_tf.serving import saved_model
+from tnet_tf.inputs.catalog import Dataset
+from tnet_tf.serving import formats
+from tnet_tf.serving.agreement import Agreement, agreement
 from tnet_tf.training.checkpoints import load_model
 
 
-def main(config: Config) -> saved_model.Agreement | None:
-    """Writes a trained network as a SavedModel that needs nothing but TensorFlow.
+def main(config: Config) -> Agreement | None:
+    """Writes a trained network so that it can be served without this package.
 
-    It takes batches of any number of images of any size; tnet_tf/serving/saved_model.py has its
-    signatures. At the end its outputs are compared with the network's own on --check_images test
-    images.
+    The default is a SavedModel that needs nothing but TensorFlow and takes batches of any number of
+    images of any size; tnet_tf/serving/saved_model.py has its signatures. --optimize=cpu makes it
+    fast for processors, --format=litert, onnx or openvino writes for other runtimes. At the end the
+    export runs on --check_images test images and its outputs are compared with the network's own.
 
     Example: python -m tnet_tf.export --flagfile=experiments/demo.flags --run_dir=runs/mine
     """
     config.check_model()
     config.export.check()
-    count = config.export.check_images
-    dataset = catalog.open_dataset(config.data) if count else None
-    model = load_model(config)
-    folder = Path(config.export.export_dir or f"{config.train.run_dir}/export")
-    saved_model.save(model, folder)
+    form, settings = config.export.form, config.export
+    formats.check_installed(form)
+    needed = settings.check_images or settings.quantize
+    dataset = catalog.open_dataset(config.data) if needed else None
+    source = formats.Source(load_model(config), config.data.image_size)
+    if dataset is not None and settings.quantize:
+        source = source._replace(calibration=_calibration(config, dataset))
+    name = "export" if form == "savedmodel" else f"export_{form}"
+    folder = Path(settings.export_dir or f"{config.train.run_dir}/{name}")
+    formats.save(form, source, folder)
     print(f"written to {folder}")
-    if dataset is None:
+    if dataset is None or not settings.check_images:
         return None
-    size = min(count, config.eval.eval_batch_size)
-    batches = pipeline.evaluation_batches(dataset, dataset.test_split, config.data, size)
     with pipeline.record_errors(dataset):
-        found = saved_model.agreement(model, folder, batches.take(-(-count // size)))
+        batches = _batches(config, dataset, dataset.test_split, settings.check_images)
+        found = agreement(source.model, formats.load(form, folder), batches)
     print(
         f"on {found.images} images of {dataset.name}: largest difference of a logit "
         f"{found.logit_difference:.2g}, same class {found.top1:.2%}, same cells {found.cells:.2%}"
     )
     return found
+
+
+def _calibration(config: Config, dataset: Dataset) -> list[np.ndarray]:
+    """Batches of training images as uint8."""
+    wanted = config.export.calibration_images
+    with pipeline.record_errors(dataset):
+        batches = _batches(config, dataset, dataset.train_split, wanted)
+        return [to_uint8(batch.image) for batch in batches]
+
+
+def _batches(config: Config, dataset: Dataset, split: str, count: int) -> tf.data.Dataset:
+    """The first `count` images of a split, up to the end of a batch."""
+    size = min(count, config.eval.eval_batch_size)
+    return pipeline.evaluation_batches(dataset, split, config.data, size).take(-(-count // size))
 
 
 if __name__ == "__main__":

@@ -77,6 +77,8 @@ def _value(field: dataclasses.Field) -> typing.Any:
     value = FLAGS[field.name].value
     if not isinstance(field.default, tuple):
         return value
+    if field.type == tuple[str, ...]:
+        return tuple(value)
     try:
         numbers = tuple(int(number) for number in value)
     except ValueError:

@@ -4,6 +4,10 @@ import dataclasses
 
 from tnet_tf.config.setting import require, setting
 
+FORMATS = ("savedmodel", "litert", "onnx", "openvino")
+# Formats and their optimizations; see `ExportConfig.form`.
+FORMS = (*FORMATS, "cpu", "openvino_int8")
+
 
 @dataclasses.dataclass(frozen=True)
 class EvalConfig:
@@ -53,6 +57,16 @@ class BenchmarkConfig:
         "What the networks compute in; weights stay float32.",
         choices=("float32", "bfloat16"),
     )
+    forms: tuple[str, ...] = setting(
+        (),
+        "Exported forms of the network (not those of --against) to measure, too, reading uint8 "
+        "images, with all --locations: " + ", ".join(FORMS) + ".",
+    )
+    side_lengths: tuple[int, ...] = setting(
+        (),
+        "Measure the network's SavedModel on square uint8 images of these sides, too, in pixels; "
+        "TNet only.",
+    )
     profile: str = setting("", "Folder for a TensorBoard profile of a few calls; empty: none.")
     benchmark_dir: str = setting("runs/benchmark", "Folder of table, JSON and plot.")
 
@@ -63,6 +77,9 @@ class BenchmarkConfig:
         for name in ("training_steps", "input_batches"):
             require(getattr(self, name) >= 0, f"--{name} must not be negative")
         require(all(c >= 0 for c in self.location_counts), "--location_counts must not be negative")
+        require(all(side > 0 for side in self.side_lengths), "--side_lengths must be positive")
+        for form in self.forms:
+            require(form in FORMS, f"--forms={form} is unknown; there are {', '.join(FORMS)}")
         require(bool(self.benchmark_dir), "--benchmark_dir is empty; give a folder")
 
 
@@ -70,11 +87,45 @@ class BenchmarkConfig:
 class ExportConfig:
     """What export writes."""
 
-    export_dir: str = setting("", "Folder of the SavedModel; default: <run_dir>/export.")
+    format: str = setting(
+        "savedmodel",
+        "What to write. All but savedmodel take images of --image_size only, and need packages of "
+        "their own: pip install '.[litert]', '.[onnx]' or '.[openvino]'.",
+        choices=FORMATS,
+    )
+    optimize: str = setting(
+        "none",
+        "cpu: a SavedModel made fast for x86 processors: weights frozen, and bfloat16 where this "
+        "machine's processor has it.",
+        choices=("none", "cpu"),
+    )
+    quantize: bool = setting(
+        False, "Compute in 8-bit integers, scaled by training images; --format=openvino only."
+    )
+    calibration_images: int = setting(128, "Training images that --quantize looks at.")
+    export_dir: str = setting(
+        "", "Folder to write; default: <run_dir>/export, followed by format and optimization."
+    )
     check_images: int = setting(
         256, "Test images on which the export is compared with its source; 0: no comparison."
     )
 
     def check(self) -> None:
-        """Raises `UserError` for a value out of range."""
+        """Raises `UserError` for a value out of range, or settings that exclude each other."""
         require(self.check_images >= 0, "--check_images must not be negative")
+        require(self.calibration_images > 0, "--calibration_images must be positive")
+        require(
+            self.optimize == "none" or self.format == "savedmodel",
+            f"--optimize={self.optimize} has no effect on --format={self.format}; leave it out",
+        )
+        require(
+            not self.quantize or self.format == "openvino",
+            f"--quantize has no effect on --format={self.format}; use --format=openvino",
+        )
+
+    @property
+    def form(self) -> str:
+        """Format and optimization in one word, such as 'cpu' or 'openvino_int8'."""
+        if self.quantize:
+            return f"{self.format}_int8"
+        return self.format if self.optimize == "none" else self.optimize

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from tnet_tf.evaluation.figures import COLOURS, png
 
-_HEADINGS = ("network", "locations", "GFLOPs", "ms/image", "+-", "R", "peak GB")
+_HEADINGS = ("network", "measured", "GFLOPs", "ms/image", "+-", "R", "peak GB")
 
 
 def to_text(results: Mapping[str, Any]) -> str:
@@ -21,19 +21,17 @@ def to_text(results: Mapping[str, Any]) -> str:
     rows.append(("EfficientNetB0 (R)", "-", "-", *_times(results["reference"], unit), "-"))
     for name, network in results["networks"].items():
         for row in network["inference"]:
-            rows.append(
-                (
-                    name,
-                    str(row["locations"]),
-                    f"{row['gflops']:.2f}",
-                    *_times(row, unit),
-                    _gigabytes(row["peak_bytes"]),
-                )
-            )
+            count, gflops = row["locations"], f"{row['gflops']:.2f}"
+            what = f"{count} location" + ("" if count == 1 else "s")
+            memory = _gigabytes(row["peak_bytes"])
+            rows.append((name, what, gflops, *_times(row, unit), memory))
+        for row in network["exports"]:
+            rows.append((name, row["form"], "-", *_times(row, unit), "-"))
+        for row in network["large_images"]:
+            rows.append((name, f"{row['side']} px", "-", *_times(row, unit), "-"))
         if network["training"]:
-            times = _times(network["training"], unit)
-            peak = _gigabytes(network["training"]["peak_bytes"])
-            rows.append((name, "training", "-", *times, peak))
+            memory = _gigabytes(network["training"]["peak_bytes"])
+            rows.append((name, "training", "-", *_times(network["training"], unit), memory))
     lines = _aligned(rows)
     for name, network in results["networks"].items():
         height, width = network["image_size"]
@@ -46,16 +44,21 @@ def to_text(results: Mapping[str, Any]) -> str:
     protocol = (
         f"batches of {results['batch_size']}, {results['sets']} sets of "
         f"{results['batches_per_set']}, {results['precision']}; R: keras.applications."
-        "EfficientNetB0, 224 px, float32"
+        "EfficientNetB0, 224 px, float32, batches of 8"
     )
     return "\n".join([*lines, protocol])
 
 
 def plot(results: Mapping[str, Any]) -> bytes:
-    """A PNG of time and FLOPs against the number of locations, a line for each network."""
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    time, flops = figure.subplots(1, 2)
-    for order, (name, network) in enumerate(results["networks"].items()):
+    """A PNG of time and FLOPs against the number of locations, a line for each network.
+
+    Where accuracy is known, it is drawn against time, too.
+    """
+    networks = results["networks"]
+    known = any(network["top1_by_locations"] for network in networks.values())
+    figure = Figure(figsize=(13 if known else 9, 3.8), layout="constrained")
+    time, flops, *accuracy = figure.subplots(1, 3 if known else 2)
+    for order, (name, network) in enumerate(networks.items()):
         rows = network["inference"]
         counts = [row["locations"] for row in rows]
         style = {"color": COLOURS[order % len(COLOURS)], "marker": "o", "label": name}
@@ -63,12 +66,23 @@ def plot(results: Mapping[str, Any]) -> bytes:
         deviations = [row["milliseconds_std"] for row in rows]
         time.errorbar(counts, milliseconds, deviations, capsize=3, **style)
         flops.plot(counts, [row["gflops"] for row in rows], **style)
+        for axes in accuracy:
+            top1 = dict(enumerate(network["top1_by_locations"] or ()))
+            found = [row for row in rows if row["locations"] in top1]
+            shares = [100 * top1[row["locations"]] for row in found]
+            axes.plot([row["milliseconds"] for row in found], shares, **style)
     for axes, quantity in ((time, "time per image (ms)"), (flops, "GFLOPs per image")):
         axes.set_xlabel("locations")
         axes.set_ylabel(quantity)
-        axes.set_ylim(bottom=0)
         axes.xaxis.get_major_locator().set_params(integer=True)
+    for axes in accuracy:
+        axes.set_xlabel("time per image (ms)")
+        axes.set_ylabel("top-1 (%)")
+        axes.set_xlim(left=0)
+    for axes in (time, flops, *accuracy):
         axes.grid(alpha=0.3)
+    time.set_ylim(bottom=0)
+    flops.set_ylim(bottom=0)
     time.legend()
     return png(figure)
 

@@ -1,19 +1,22 @@
 """Trained networks as SavedModels, with any batch size, image size and number of locations."""
 
-import os
-import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from tnet_tf.errors import UserError
+from tnet_tf.layers import runtime
+from tnet_tf.models.precision import copy_in
 from tnet_tf.outputs import Outputs
 
 Served: TypeAlias = dict[str, tf.Tensor]
+Function: TypeAlias = tf.types.experimental.ConcreteFunction
+# Takes uint8 images (n, H, W, 3), gives what is served of them by name.
+Runner: TypeAlias = Callable[[tf.Tensor], dict[str, np.ndarray]]
 
 
 class ServedNetwork(tf.Module):
@@ -36,16 +39,22 @@ class ServedNetwork(tf.Module):
         # Keras keeps some variables where a SavedModel does not look for them.
         self.weights = [variable.value for variable in model.weights]
 
-    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+    def default(
+        self, height: int | None = None, width: int | None = None
+    ) -> tf.types.experimental.PolymorphicFunction:
+        """The function of `serving_default`, for images of one size or any."""
+        images = tf.TensorSpec((None, height, width, 3), tf.uint8, name="images")
+        return tf.function(self._own, input_signature=[images])
+
+    def signatures(self) -> dict[str, Function]:
         """The compiled functions by the names of their signatures."""
         pixels, floats = (
             tf.TensorSpec((None, None, None, 3), dtype, name="images")
             for dtype in (tf.uint8, tf.float32)
         )
-        own = tf.function(lambda images: _served(self.model(images, training=False)))
         signatures = {
-            "serving_default": own.get_concrete_function(pixels),
-            "float_images": own.get_concrete_function(floats),
+            "serving_default": self.default().get_concrete_function(),
+            "float_images": tf.function(self._own).get_concrete_function(floats),
         }
         levels = len(getattr(self.model, "locations", ()))
         if levels:
@@ -54,6 +63,9 @@ class ServedNetwork(tf.Module):
                 pixels, counts
             )
         return signatures
+
+    def _own(self, images: tf.Tensor) -> Served:
+        return _served(self.model(images, training=False))
 
     def _with_locations(self, images: tf.Tensor, locations: tf.Tensor) -> Served:
         """Traverses as many levels as have locations: a level of no regions can't be run."""
@@ -82,70 +94,60 @@ def _served(outputs: Outputs) -> Served:
     return {"probabilities": tf.nn.softmax(outputs.logits), **served}
 
 
-def save(model: keras.Model, folder: Path) -> None:
-    """Writes a SavedModel whole or not at all; an earlier one in its place is replaced.
-
-    Args:
-      model: see `ServedNetwork`.
-      folder: of the SavedModel.
-
-    Raises:
-      UserError: when the folder holds something else, or can't be written.
-    """
-    if folder.exists() and not (folder / "saved_model.pb").is_file() and any(folder.iterdir()):
-        raise UserError(f"--export_dir={folder} holds other files; give a folder of its own")
-    temporary = folder.with_name(f"unfinished-{folder.name}")
+def write(model: keras.Model, folder: Path) -> None:
+    """Writes a SavedModel with the signatures of `ServedNetwork`, in float32."""
     network = ServedNetwork(model)
-    signatures = network.signatures()
-    try:
-        tf.saved_model.save(network, str(temporary), signatures=signatures)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(temporary, folder)
-    except (OSError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--export_dir={folder} can't be written: {reason}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    tf.saved_model.save(network, str(folder), signatures=network.signatures())
 
 
-class Agreement(NamedTuple):
-    """How far an exported network does what its source does.
+def write_for_cpu(model: keras.Model, folder: Path) -> None:
+    """`write`, made fast for x86 processors.
 
-    Attributes:
-      images: compared.
-      logit_difference: the largest, of any logit.
-      top1: share of images with the same most probable class.
-      cells: share of images of which the same cells are attended, in the same order.
+    Weights are constants, so that BatchNorm is folded and weights are laid out once, when the model
+    is loaded. Where this machine's processor has bfloat16, the network computes in it.
     """
+    fast = copy_in(model, cpu_precision())
+    with runtime.traced_for(runtime.ONEDNN):
+        signatures = ServedNetwork(fast).signatures()
+    frozen = {name: _frozen(function) for name, function in signatures.items()}
+    # Nobody trains a frozen network.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(tf.Module(), str(folder), signatures=frozen, options=options)
 
-    images: int
-    logit_difference: float
-    top1: float
-    cells: float
+
+def write_for_conversion(model: keras.Model, folder: Path, height: int, width: int) -> None:
+    """Writes a SavedModel for converters: `serving_default` alone, for images of one size."""
+    network = ServedNetwork(model)
+    with runtime.traced_for(runtime.OTHER):
+        default = network.default(height, width).get_concrete_function()
+    tf.saved_model.save(network, str(folder), signatures={"serving_default": default})
 
 
-def agreement(model: keras.Model, folder: Path, batches: Iterable[Any]) -> Agreement:
-    """Compares a SavedModel with the network it was made of.
+def load(folder: Path) -> Runner:
+    """The `serving_default` of a SavedModel."""
+    served = tf.saved_model.load(str(folder)).signatures["serving_default"]
 
-    Args:
-      model: the source.
-      folder: of the SavedModel.
-      batches: elements with `image` (n, H, W, 3) float32 in [-1, 1] and `mask` (n,), 0 for rows
-        that only fill up a batch.
-    """
-    served = tf.saved_model.load(str(folder)).signatures["float_images"]
-    source = tf.function(lambda images: _served(model(images, training=False)))
-    differences, same_class, same_cells = [], [], []
-    for batch in batches:
-        real = np.asarray(batch.mask) > 0
-        ours, theirs = (
-            {name: np.asarray(run(batch.image)[name])[real] for name in ("logits", "cells")}
-            for run in (source, lambda images: served(images=images))
-        )
-        differences.append(np.abs(ours["logits"] - theirs["logits"]).max(axis=1))
-        same_class.append(ours["logits"].argmax(1) == theirs["logits"].argmax(1))
-        same_cells.append((ours["cells"] == theirs["cells"]).all(axis=1))
-    difference, classes, cells = map(np.concatenate, (differences, same_class, same_cells))
-    return Agreement(
-        len(classes), float(difference.max()), float(classes.mean()), float(cells.mean())
-    )
+    def run(images: tf.Tensor) -> dict[str, np.ndarray]:
+        return {name: value.numpy() for name, value in served(images=images).items()}
+
+    return run
+
+
+def cpu_precision() -> str:
+    """'bfloat16' where this machine's processor computes in it, else 'float32'."""
+    described = Path("/proc/cpuinfo")
+    words = described.read_text().split() if described.exists() else []
+    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(words) else "float32"
+
+
+def _frozen(function: Function) -> tf.types.experimental.PolymorphicFunction:
+    """The same function with constants instead of variables, names of inputs and outputs kept."""
+    constant = convert_variables_to_constants_v2(function)
+    names = sorted(function.structured_outputs)
+    _, inputs = function.structured_input_signature
+    specs = inputs or {spec.name: spec for spec in function.structured_input_signature[0]}
+
+    def call(*tensors: tf.Tensor) -> Served:
+        return dict(zip(names, constant(*tensors), strict=True))
+
+    return tf.function(call, input_signature=list(specs.values()))

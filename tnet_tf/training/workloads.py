@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tnet_tf.config import Config
@@ -10,21 +11,19 @@ from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.inputs.pipeline import Example
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.models.factory import build_model
+from tnet_tf.models.precision import computing_in
 from tnet_tf.models.published_weights import variable_names
 from tnet_tf.training.optimizers import make_groups
 from tnet_tf.training.step import TrainStep
 
 Work = Callable[[], object]
+REFERENCE_BATCH = 8
 
 
 def build_network(config: Config, classes: int) -> keras.Model:
     """The network that the settings describe, computing in --precision."""
-    precision = config.benchmark.precision
-    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
-    try:
+    with computing_in(config.benchmark.precision):
         return build_model(config.model, classes)
-    finally:
-        keras.config.set_dtype_policy("float32")
 
 
 def prediction(model: keras.Model, config: Config, locations: tuple[int, ...]) -> Work:
@@ -85,15 +84,22 @@ def reading(config: Config) -> Work:
     return lambda: next(batches)
 
 
-def reference(config: Config) -> Work:
+def reference() -> Work:
     """A prediction by `keras.applications.EfficientNetB0` without its top, 224 px, float32.
 
-    A unit of time in which networks can be compared across machines.
+    Of `REFERENCE_BATCH` images: a unit of time in which networks can be compared across machines.
     """
     network = keras.applications.EfficientNetB0(include_top=False, weights=None)
-    images = tf.random.stateless_uniform((config.train.batch_size, 224, 224, 3), (0, 0), 0, 255)
+    images = tf.random.stateless_uniform((REFERENCE_BATCH, 224, 224, 3), (0, 0), 0, 255)
     predict = tf.function(lambda x: network(x, training=False))
     return lambda: predict(images).numpy()
+
+
+def pixels(batch_size: int, height: int, width: int) -> tf.Tensor:
+    """Random uint8 images (batch_size, height, width, 3), of gigabytes if need be."""
+    tile = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
+    repeats = (batch_size, -(-height // 256), -(-width // 256), 1)
+    return tf.tile(tile, repeats)[:, :height, :width]
 
 
 def _images(config: Config) -> tf.Tensor:
