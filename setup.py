@@ -20,7 +20,14 @@ REQUIREMENTS = [
     "tensorflow-datasets>=4.9.9,<5",
     "tqdm>=4.66,<5",
 ]
+# By the formats of `tnet_tf.export`; see tnet_tf/serving/formats.py.
+EXPORT = {
+    "litert": ["ai-edge-litert>=2.3,<3"],
+    "onnx": ["onnx>=1.23,<2", "onnxruntime>=1.31,<2", "tf2onnx>=1.17,<2"],
+    "openvino": ["nncf>=3.4,<4", "openvino>=2026.4,<2027"],
+}
 DEVELOPMENT = [
+    *[package for packages in EXPORT.values() for package in packages],
     "import-linter>=2.1,<3",
     "mypy>=1.15,<3",
     "pytest>=8.3,<10",
@@ -43,6 +50,7 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         "dev": DEVELOPMENT,
+        **EXPORT,
     },
     classifiers=[
         "Programming Language :: Python :: 3",

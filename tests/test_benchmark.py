@@ -56,6 +56,33 @@ def test_networks_are_measured_after_every_number_of_locations(folder, capsys):
     assert list((folder / "profile").rglob("*.xplane.pb"))
 
 
+def test_exports_and_larger_images_are_measured_of_the_command_s_own_network(folder, capsys):
+    arguments = (f"--against={folder / 'dense.flags'}", "--forms=savedmodel,cpu,onnx")
+    assert run(folder, "--run_dir=runs/mine", "--side_lengths=100,300", *arguments) == 0
+    mine, dense = (report(folder)["networks"][name] for name in ("mine", "dense"))
+    assert [row["form"] for row in mine["exports"]] == ["savedmodel", "cpu", "onnx"]
+    assert [row["side"] for row in mine["large_images"]] == [100, 300]
+    assert all(row["milliseconds"] > 0 for row in mine["exports"] + mine["large_images"])
+    assert dense["exports"] == dense["large_images"] == []
+    shown = capsys.readouterr().out
+    assert "300 px" in shown and "onnx" in shown
+
+
+def test_accuracy_is_drawn_against_time_where_evaluate_has_measured_it(folder, monkeypatch):
+    drawn = []
+    plot = benchmark.cost_report.plot
+    monkeypatch.setattr(
+        benchmark.cost_report, "plot", lambda results: drawn.append(results) or plot(results)
+    )
+    evaluated = folder / "evaluation"
+    evaluated.mkdir()
+    (evaluated / "report.json").write_text('{"top1_by_locations": [0.5, 0.75, 0.8]}')
+    for reports, expected in ((evaluated, [0.5, 0.75, 0.8]), (folder / "none", None)):
+        assert run(folder, f"--report_dir={reports}", "--training_steps=0") == 0
+        (network,) = drawn[-1]["networks"].values()
+        assert network["top1_by_locations"] == expected
+
+
 def test_memory_is_measured_and_input_where_records_are_prepared(folder):
     images = make_folder(folder / "images", {"train": 5, "val": 2}, ("a", "b", "c", "d"))
     records = f"--data_dir={folder / 'records'}"
@@ -77,6 +104,8 @@ def test_memory_is_measured_and_input_where_records_are_prepared(folder):
         ("--location_counts=-1", "--location_counts must not be negative"),
         ("--sets=0", "--sets must be positive"),
         ("--batch_size=0", "--batch_size must be positive"),
+        ("--forms=cpu,gpu", "--forms=gpu is unknown; there are savedmodel, litert, onnx"),
+        ("--side_lengths=0", "--side_lengths must be positive"),
         ("--training_steps=-1", "--training_steps must not be negative"),
         ("--benchmark_dir=", "--benchmark_dir is empty"),
         ("--classes=0", "how many classes has folder/pets? give --classes, or prepare it: python"),

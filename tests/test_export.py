@@ -26,6 +26,25 @@ def test_a_run_is_written_for_serving_and_compared_with_its_network(config, tmp_
     assert set(served.signatures) == {"serving_default", "float_images", "with_locations"}
 
 
+@pytest.mark.parametrize(
+    ("settings", "name", "file"),
+    [
+        ({"optimize": "cpu"}, "export_cpu", "saved_model.pb"),
+        ({"format": "onnx"}, "export_onnx", "model.onnx"),
+        (
+            {"format": "openvino", "quantize": True, "calibration_images": 4},
+            "export_openvino_int8",
+            "model.xml",
+        ),
+    ],
+)
+def test_other_forms_are_compared_with_their_network_too(config, tmp_path, settings, name, file):
+    found = export.main(change(config, "export", **settings))
+    assert found.images == 9
+    assert found.logit_difference < 0.1
+    assert (tmp_path / "run" / name / file).is_file()
+
+
 def test_it_goes_where_asked_and_needs_no_data_without_comparison(config, tmp_path):
     elsewhere = change(config, "export", export_dir=str(tmp_path / "served"), check_images=0)
     elsewhere = change(elsewhere, "data", data_dir=str(tmp_path / "nothing"))
@@ -36,6 +55,9 @@ def test_it_goes_where_asked_and_needs_no_data_without_comparison(config, tmp_pa
 def test_mistakes_are_found_before_anything_is_written(config, tmp_path):
     for section, changes, message in (
         ("export", {"check_images": -1}, "--check_images must not be negative"),
+        ("export", {"calibration_images": 0}, "--calibration_images must be positive"),
+        ("export", {"format": "onnx", "optimize": "cpu"}, "no effect on --format=onnx"),
+        ("export", {"format": "onnx", "quantize": True}, "use --format=openvino"),
         ("data", {"data_dir": str(tmp_path / "nothing")}, "is not prepared; run: python -m"),
         ("train", {"run_dir": str(tmp_path / "none")}, "holds no run"),
     ):

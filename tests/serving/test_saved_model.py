@@ -6,26 +6,27 @@ import pytest
 import tensorflow as tf
 
 from tests.networks import TINY, build
-from tnet_tf.errors import UserError
-from tnet_tf.inputs.pipeline import Example
+from tests.serving.networks import pixels, trained
 from tnet_tf.serving import saved_model
 
-LEVELS = {"locations": (2, 1)}
-
-
-def pixels(count, height=64, width=80):
-    return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
+# bfloat16 has 8 bits; the logits of these networks are about 1.
+TOLERANCE = {"savedmodel": 1e-5, "cpu": 0.02}
 
 
 @pytest.fixture(scope="module")
 def model():
-    return build(TINY, normalization="per_level", **LEVELS)
+    return trained()
+
+
+@pytest.fixture(scope="module", params=["savedmodel", "cpu"])
+def form(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def folder(model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("saved") / "export"
-    saved_model.save(model, folder)
+def folder(form, model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    {"savedmodel": saved_model.write, "cpu": saved_model.write_for_cpu}[form](model, folder)
     return folder
 
 
@@ -34,106 +35,97 @@ def signatures(folder):
     return tf.saved_model.load(str(folder)).signatures
 
 
-def test_images_of_any_number_and_size_give_what_the_network_gives(model, signatures):
+@pytest.fixture(scope="module")
+def atol(form):
+    return TOLERANCE[form]
+
+
+def test_images_of_any_number_and_size_give_what_the_network_gives(model, signatures, atol):
     for shape in ((1, 64, 80), (3, 64, 80), (2, 97, 51)):
         images = pixels(*shape)
         served = signatures["serving_default"](images=tf.constant(images))
         expected = model(images)
         for name in ("logits", "logits_by_count", "boxes", "weights", "levels", "cells"):
-            np.testing.assert_allclose(served[name], getattr(expected, name), atol=1e-5)
+            np.testing.assert_allclose(served[name], getattr(expected, name), atol=atol)
         np.testing.assert_allclose(tf.reduce_sum(served["probabilities"], 1), 1, rtol=1e-5)
 
 
-def test_float_images_give_the_same_as_their_pixels(signatures):
+def test_float_images_give_the_same_as_their_pixels(signatures, atol):
     images = pixels(2)
     floats = tf.constant(images / 127.5 - 1, tf.float32)
     one = signatures["serving_default"](images=tf.constant(images))
     other = signatures["float_images"](images=floats)
-    np.testing.assert_allclose(one["logits"], other["logits"], atol=1e-5)
+    np.testing.assert_allclose(one["logits"], other["logits"], atol=atol)
 
 
 @pytest.mark.parametrize("locations", [(0, 0), (1, 0), (3, 0), (2, 1), (4, 2), (0, 2)])
-def test_the_number_of_locations_is_an_input(model, signatures, locations):
+def test_the_number_of_locations_is_an_input(model, signatures, locations, atol):
     images = pixels(2)
     served = signatures["with_locations"](
         images=tf.constant(images), locations=tf.constant(locations)
     )
     looked_at = locations[: locations.index(0)] if 0 in locations else locations
     expected = model(images, locations=looked_at)
-    np.testing.assert_allclose(served["logits"], expected.logits, atol=1e-5)
+    np.testing.assert_allclose(served["logits"], expected.logits, atol=atol)
     np.testing.assert_array_equal(served["cells"], expected.cells)
     assert served["boxes"].shape == expected.boxes.shape
 
 
 def test_feedforward_networks_are_served_too(tmp_path):
     network = build(TINY, model="feedforward")
-    saved_model.save(network, tmp_path / "export")
-    signatures = tf.saved_model.load(str(tmp_path / "export")).signatures
+    saved_model.write(network, tmp_path)
+    signatures = tf.saved_model.load(str(tmp_path)).signatures
     assert set(signatures) == {"serving_default", "float_images"}
     images = pixels(2)
     served = signatures["serving_default"](images=tf.constant(images))
     np.testing.assert_allclose(served["logits"], network(images).logits, atol=1e-5)
 
 
-def test_a_process_without_this_package_can_serve(model, folder, tmp_path):
+def test_a_process_without_this_package_can_serve(model, folder, tmp_path, atol):
     """In an empty folder, with the repository off the path and our package forbidden."""
     images = pixels(3)
     np.save(tmp_path / "images.npy", images)
     script = (
         "import sys; sys.modules['tnet_tf'] = None; sys.modules['keras'] = None\n"
         "import numpy as np, tensorflow as tf\n"
-        f"served = tf.saved_model.load({str(folder)!r}).signatures['serving_default']\n"
-        "logits = served(images=tf.constant(np.load('images.npy')))['logits']\n"
-        "np.save('logits.npy', logits.numpy())\n"
+        f"signatures = tf.saved_model.load({str(folder)!r}).signatures\n"
+        "images = tf.constant(np.load('images.npy'))\n"
+        "logits = signatures['serving_default'](images=images)['logits']\n"
+        "first = signatures['with_locations'](images=images[:2], locations=tf.constant([1, 0]))\n"
+        "np.savez('logits.npz', logits=logits, first=first['logits'])\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
-    np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), model(images).logits, atol=1e-5)
+    found = np.load(tmp_path / "logits.npz")
+    np.testing.assert_allclose(found["logits"], model(images).logits, atol=atol)
+    expected = model(images[:2], locations=(1,)).logits
+    np.testing.assert_allclose(found["first"], expected, atol=atol)
 
 
-def batches(masks):
-    for mask in masks:
-        images = tf.constant(pixels(len(mask)) / 127.5 - 1, tf.float32)
-        yield Example(images, tf.zeros(len(mask), tf.int32), tf.zeros((len(mask), 4)), mask)
+def test_the_fast_form_holds_no_variables(form, folder):
+    loaded = tf.saved_model.load(str(folder))
+    variables = loaded.signatures["serving_default"].variables
+    assert bool(variables) == (form == "savedmodel")
 
 
-def test_agreement_with_the_source_is_measured(model, folder):
-    found = saved_model.agreement(model, folder, batches([[1, 1], [1, 0]]))
-    assert found.images == 3
-    assert found.logit_difference < 1e-5
-    assert found.top1 == found.cells == 1
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [
+        ("flags: avx2 avx512_bf16 fma", "bfloat16"),
+        ("flags: amx_bf16", "bfloat16"),
+        ("flags: avx2 avx512f", "float32"),
+        (None, "float32"),
+    ],
+)
+def test_bfloat16_is_for_processors_that_have_it(monkeypatch, tmp_path, flags, precision):
+    described = tmp_path / "cpuinfo"
+    if flags is not None:
+        described.write_text(f"processor: 0\n{flags}\n")
+    monkeypatch.setattr(saved_model, "_PROCESSOR", described)
+    assert saved_model.cpu_precision() == precision
 
 
-def test_agreement_sees_another_network(model, folder):
-    """One that says the opposite, after looking at the same cells."""
-    other = build(TINY, normalization="per_level", **LEVELS)
-    other.set_weights(model.get_weights())
-    for weight in other.classification.weights:
-        weight.assign(-weight)
-    found = saved_model.agreement(other, folder, batches([[1, 1, 1, 1]]))
-    assert found.logit_difference > 1e-3
-    assert found.top1 == 0
-    assert found.cells == 1
-
-
-def test_a_folder_of_other_files_is_left_alone(model, tmp_path):
-    (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(UserError, match="holds other files; give a folder of its own"):
-        saved_model.save(model, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
-
-
-def test_an_earlier_export_is_replaced(tmp_path):
-    model = build(TINY, model="feedforward")
-    for _ in range(2):
-        saved_model.save(model, tmp_path / "export")
-    assert [path.name for path in tmp_path.iterdir()] == ["export"]
-
-
-def test_what_can_not_be_written_is_told_and_leaves_nothing(tmp_path, monkeypatch):
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(tf.saved_model, "save", full)
-    with pytest.raises(UserError, match="No space left"):
-        saved_model.save(build(TINY, model="feedforward"), tmp_path / "export")
-    assert not list(tmp_path.iterdir())
+def test_a_processor_without_bfloat16_gets_float32(monkeypatch, tmp_path, model):
+    monkeypatch.setattr(saved_model, "_PROCESSOR", tmp_path / "none")
+    saved_model.write_for_cpu(model, tmp_path)
+    served = saved_model.load(tmp_path)(tf.constant(pixels(2)))
+    np.testing.assert_allclose(served["logits"], model(pixels(2)).logits, atol=1e-5)

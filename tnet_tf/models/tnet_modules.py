@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tnet_tf.layers.convolution import SqueezeExcitation
+from tnet_tf.layers.convolution import SqueezeExcitation, short_silu
 from tnet_tf.layers.dropout import Dropout
 from tnet_tf.layers.initializers import convolution_initializer, dense_initializer
 from tnet_tf.layers.positions import CoordinateChannels, positional_encoding
@@ -71,7 +71,7 @@ class SqueezeExcitationLocationModule(LocationModule):
             keras.layers.Conv2D(
                 channels,
                 1,
-                activation="silu",
+                activation=short_silu,
                 kernel_initializer=convolution_initializer(),
                 name=name,
             )
@@ -140,7 +140,7 @@ class AddPositionalModule(keras.layers.Layer):
     def call(self, features: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
         """Maps features (m, C) and position triplets (m, 3) to vectors (m, C)."""
         encoding = self.linear(positional_encoding(positions, self.channels // 4))
-        return tf.nn.silu(features + tf.cast(encoding, features.dtype))
+        return short_silu(features + tf.cast(encoding, features.dtype))
 
 
 class Averaging(keras.layers.Layer):

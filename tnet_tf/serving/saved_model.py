@@ -18,6 +18,8 @@ Function: TypeAlias = tf.types.experimental.ConcreteFunction
 # Takes uint8 images (n, H, W, 3), gives what is served of them by name.
 Runner: TypeAlias = Callable[[tf.Tensor], dict[str, np.ndarray]]
 
+_PROCESSOR = Path("/proc/cpuinfo")
+
 
 class ServedNetwork(tf.Module):
     """A network behind the signatures that it is served by.
@@ -110,9 +112,7 @@ def write_for_cpu(model: keras.Model, folder: Path) -> None:
     with runtime.traced_for(runtime.ONEDNN):
         signatures = ServedNetwork(fast).signatures()
     frozen = {name: _frozen(function) for name, function in signatures.items()}
-    # Nobody trains a frozen network.
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(tf.Module(), str(folder), signatures=frozen, options=options)
+    tf.saved_model.save(tf.Module(), str(folder), signatures=frozen)
 
 
 def write_for_conversion(model: keras.Model, folder: Path, height: int, width: int) -> None:
@@ -135,8 +135,7 @@ def load(folder: Path) -> Runner:
 
 def cpu_precision() -> str:
     """'bfloat16' where this machine's processor computes in it, else 'float32'."""
-    described = Path("/proc/cpuinfo")
-    words = described.read_text().split() if described.exists() else []
+    words = _PROCESSOR.read_text().split() if _PROCESSOR.exists() else []
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(words) else "float32"
 
 

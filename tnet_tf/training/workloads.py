@@ -27,7 +27,7 @@ def build_network(config: Config, classes: int) -> keras.Model:
 
 
 def prediction(model: keras.Model, config: Config, locations: tuple[int, ...]) -> Work:
-    """A compiled prediction for one batch of random images of --image_size.
+    """A compiled prediction for one batch of random uint8 images of --image_size.
 
     Args:
       model: takes (images, locations=.., training=False), returns `Outputs`.
@@ -37,7 +37,8 @@ def prediction(model: keras.Model, config: Config, locations: tuple[int, ...]) -
     Returns:
       Computes the logits (n, classes) and attended cells, and returns when they are there.
     """
-    images = _images(config)
+    height, width = config.data.image_size
+    images = pixels(config.train.batch_size, height, width)
 
     @tf.function
     def predict(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -64,8 +65,8 @@ def training_step(config: Config, classes: int) -> Work:
         config.learning,
         config.train.seed,
     )
-    images = _images(config)
     count = config.train.batch_size
+    images = tf.random.stateless_uniform((count, *config.data.image_size, 3), (0, 0), -1, 1)
     batch = Example(
         images, tf.range(count) % classes, tf.zeros((count, 4)), tf.ones((count,), tf.float32)
     )
@@ -100,8 +101,3 @@ def pixels(batch_size: int, height: int, width: int) -> tf.Tensor:
     tile = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
     repeats = (batch_size, -(-height // 256), -(-width // 256), 1)
     return tf.tile(tile, repeats)[:, :height, :width]
-
-
-def _images(config: Config) -> tf.Tensor:
-    shape = (config.train.batch_size, *config.data.image_size, 3)
-    return tf.random.stateless_uniform(shape, (0, 0), -1, 1)
