@@ -10,7 +10,7 @@ from tnet_tf.config import Config
 from tnet_tf.evaluation.figures import to_uint8
 from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.inputs.catalog import Dataset
-from tnet_tf.serving import formats
+from tnet_tf.serving import formats, saved_model
 from tnet_tf.serving.agreement import Agreement, agreement
 from tnet_tf.training.checkpoints import load_model
 
@@ -37,7 +37,8 @@ def main(config: Config) -> Agreement | None:
     name = "export" if form == "savedmodel" else f"export_{form}"
     folder = Path(settings.export_dir or f"{config.train.run_dir}/{name}")
     formats.save(form, source, folder)
-    print(f"written to {folder}")
+    precision = f", computing in {saved_model.cpu_precision()}" if form == "cpu" else ""
+    print(f"written to {folder}{precision}")
     if dataset is None or not settings.check_images:
         return None
     with pipeline.record_errors(dataset):

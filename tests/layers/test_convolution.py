@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tnet_tf.layers import runtime
-from tnet_tf.layers.convolution import NormalizedConvolution, short_silu
+from tnet_tf.layers.convolution import NormalizedConvolution, short_silu, silu
 
 
 def trained(filters, levels=1, stride=1, activation="silu"):
@@ -75,6 +75,15 @@ def test_the_gradient_of_inference_is_that_of_its_parts():
     np.testing.assert_allclose(*gradients, rtol=1e-3, atol=1e-3)
 
 
-def test_short_silu_is_silu():
+@pytest.mark.parametrize("function", [silu, short_silu])
+def test_silu_and_its_gradient_are_keras_s(function):
     values = tf.constant([-200.0, -20.0, -1.0, 0.0, 0.3, 5.0, 200.0])
-    np.testing.assert_allclose(short_silu(values), keras.activations.silu(values), atol=1e-6)
+    upstream = tf.constant([1.0, 2.0, -3.0, 4.0, 5.0, 6.0, -7.0])
+    found = []
+    for each in (function, keras.activations.silu):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            outputs = tf.function(each)(values)
+        found.append((outputs, tape.gradient(outputs, values, upstream)))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)

@@ -143,10 +143,9 @@ def _frozen(function: Function) -> tf.types.experimental.PolymorphicFunction:
     """The same function with constants instead of variables, names of inputs and outputs kept."""
     constant = convert_variables_to_constants_v2(function)
     names = sorted(function.structured_outputs)
-    _, inputs = function.structured_input_signature
-    specs = inputs or {spec.name: spec for spec in function.structured_input_signature[0]}
+    positional, named = function.structured_input_signature
 
     def call(*tensors: tf.Tensor) -> Served:
         return dict(zip(names, constant(*tensors), strict=True))
 
-    return tf.function(call, input_signature=list(specs.values()))
+    return tf.function(call, input_signature=[*positional, *named.values()])
