@@ -6,6 +6,11 @@ also tells Keras how to load a saved one. Data are in `tnet_tf.inputs`, measurem
 `export`.
 """
 
+import os
+
+# TensorFlow's remarks on itself would bury what commands say. It reads this when it is imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
 from tnet_tf.config import DataConfig, LearningConfig, ModelConfig, TrainConfig
 from tnet_tf.errors import UserError
 from tnet_tf.learning.baseline import RewardBaseline

@@ -159,7 +159,9 @@ def _measure(networks: dict[str, Network], config: Config, exports: Path) -> dic
         progress=True,
     )
     times = {key: _per_image(seconds[key], case.images) for key, case in timed.items()}
-    training = interleaved(steps, settings.training_steps, progress=bool(steps))
+    # With the unit of time beside them, as it was when they were timed.
+    units = {REFERENCE: reference.work} if steps else {}
+    training = interleaved({**units, **steps}, settings.training_steps, progress=bool(steps))
 
     def rows(name: str, kind: str) -> list[dict[str, Any]]:
         found = [case for case in cases[name] if case.kind == kind]
@@ -176,7 +178,9 @@ def _measure(networks: dict[str, Network], config: Config, exports: Path) -> dic
                 "image_size": list(network.config.data.image_size),
                 "parameters": cost.parameters(models[name]),
                 "input_images_per_second": _input_rate(network.config),
-                "training": _training(network, training[name]) if steps else None,
+                "training": _training(network, training[name], training[REFERENCE])
+                if steps
+                else None,
                 "inference": [
                     {**row, **_cost(network, models[name], row["locations"])}
                     for row in rows(name, "locations")
@@ -238,11 +242,13 @@ def _cost(network: Network, model: keras.Model, count: int) -> dict[str, Any]:
     }
 
 
-def _training(network: Network, seconds: list[float]) -> dict[str, Any]:
-    """Cost of a training step."""
+def _training(network: Network, seconds: list[float], reference: list[float]) -> dict[str, Any]:
+    """Cost of a training step, and of the reference meanwhile."""
+    unit = _per_image(reference, workloads.REFERENCE_BATCH)["milliseconds"]
     work = (workloads.training_step, network.config, network.classes)
     return {
         **_per_image(seconds, network.config.train.batch_size),
+        "reference_milliseconds": unit,
         "peak_bytes": _peak(network.config, *work),
     }
 

@@ -36,7 +36,7 @@ def signatures(folder):
 
 
 def test_images_of_any_number_and_size_give_what_the_network_gives(model, signatures):
-    for shape in ((1, 64, 80), (3, 64, 80), (2, 97, 51)):
+    for shape in ((1, 64, 80), (3, 64, 80), (2, 97, 51), (5, 64, 80)):
         images = pixels(*shape)
         served = signatures["serving_default"](images=tf.constant(images))
         expected = model(images)

@@ -30,8 +30,9 @@ def to_text(results: Mapping[str, Any]) -> str:
         for row in network["large_images"]:
             rows.append((name, f"{row['side']} px", "-", *_times(row, unit), "-"))
         if network["training"]:
-            memory = _gigabytes(network["training"]["peak_bytes"])
-            rows.append((name, "training", "-", *_times(network["training"], unit), memory))
+            step = network["training"]
+            times = _times(step, step["reference_milliseconds"])
+            rows.append((name, "training", "-", *times, _gigabytes(step["peak_bytes"])))
     lines = _aligned(rows)
     for name, network in results["networks"].items():
         height, width = network["image_size"]

@@ -72,14 +72,14 @@ class NormalizedConvolution(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, level: int = 1, training: bool = False) -> tf.Tensor:
         """Maps (n, h, w, C) to (n, h / stride, w / stride, filters)."""
+        has_silu = self.activation is keras.activations.silu
         if training:
-            outputs = self.normalization(self.convolution(inputs), level=level, training=True)
-        else:
-            outputs = self._folded(inputs, level)
-        if self.activation is not keras.activations.silu:
-            return self.activation(outputs)
+            convolved = self.convolution(inputs)
+            outputs, *affine = self.normalization.normalize(convolved, level)
+            return silu(outputs, convolved, *affine) if has_silu else self.activation(outputs)
+        outputs = self._folded(inputs, level)
         # Without a gradient of its own TensorFlow fuses silu with the convolution before it.
-        return silu(outputs) if training else outputs * tf.sigmoid(outputs)
+        return outputs * tf.sigmoid(outputs) if has_silu else self.activation(outputs)
 
     def _folded(self, inputs: tf.Tensor, level: int) -> tf.Tensor:
         """Convolution and BatchNorm at once, as inference can."""
@@ -99,17 +99,37 @@ class NormalizedConvolution(keras.layers.Layer):
         return tf.nn.bias_add(outputs, tf.cast(shift, inputs.dtype))
 
 
-@tf.custom_gradient
-def silu(values: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """silu, x * sigmoid(x), with a gradient in one pass over memory where TensorFlow makes six."""
-    return values * tf.sigmoid(values), lambda upstream: _silu_gradient(upstream, values)
+def silu(values: tf.Tensor, source: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
+    """silu, x * sigmoid(x), of x = source * scale + shift, which the gradient computes anew.
+
+    So x need not be kept for the gradient, which saves training a third of its memory.
+
+    Args:
+      values: x, (n, h, w, C).
+      source: of the same shape.
+      scale: (C,) float32.
+      shift: (C,) float32.
+    """
+
+    @tf.custom_gradient
+    def activate(values: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            return _silu_gradient(upstream, source, scale, shift)
+
+        return values * tf.sigmoid(values), gradient
+
+    return activate(values)
 
 
-# On GPUs XLA needs tools of CUDA that are not on every machine.
+# XLA makes one pass over memory, where TensorFlow's operations make six. On GPUs it needs tools of
+# CUDA that are not on every machine.
 @tf.function(jit_compile=not tf.config.list_physical_devices("GPU"))
-def _silu_gradient(upstream: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+def _silu_gradient(
+    upstream: tf.Tensor, source: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor
+) -> tf.Tensor:
+    values = tf.cast(source, tf.float32) * scale + shift
     gate = tf.sigmoid(values)
-    return upstream * gate * (1 + values * (1 - gate))
+    return upstream * tf.cast(gate * (1 + values * (1 - gate)), upstream.dtype)
 
 
 def short_silu(vectors: tf.Tensor) -> tf.Tensor:

@@ -53,22 +53,34 @@ class BatchNormalization(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, level: int = 1, training: bool = False) -> tf.Tensor:
         """Normalises (n, h, w, C) maps of the given processing level, counted from 1."""
-        if not training:
-            scale, shift = (tf.cast(part, inputs.dtype) for part in self.scale_and_shift(level))
-            return inputs * scale + shift
+        if training:
+            return self.normalize(inputs, level)[0]
+        scale, shift = (tf.cast(part, inputs.dtype) for part in self.scale_and_shift(level))
+        return inputs * scale + shift
+
+    def normalize(self, inputs: tf.Tensor, level: int = 1) -> tuple[tf.Tensor, ...]:
+        """Normalises by the batch's own statistics and updates the moving averages.
+
+        Returns:
+          The normalised maps, and what `inputs` were multiplied by and what was then added, each
+          (C,) float32.
+        """
         own = self._own(level)
         gamma, beta = self.gamma[own].value, self.beta[own].value
-        mean, variance = self.moving_mean[own], self.moving_variance[own]
         replicas = tf.distribute.get_replica_context()
+        count = tf.cast(tf.size(inputs[..., 0]), tf.float32)
         if replicas is None or replicas.num_replicas_in_sync == 1:
-            outputs, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
+            outputs, mean, unbiased = tf.compat.v1.nn.fused_batch_norm(
                 inputs, gamma, beta, epsilon=self.epsilon
             )
         else:
-            outputs, batch_mean, batch_variance = self._global(inputs, gamma, beta, replicas)
-        for average, value in ((mean, batch_mean), (variance, batch_variance)):
+            count *= replicas.num_replicas_in_sync
+            outputs, mean, unbiased = self._global(inputs, gamma, beta, count, replicas)
+        averages = (self.moving_mean[own], mean), (self.moving_variance[own], unbiased)
+        for average, value in averages:
             average.assign(average.value * self.momentum + value * (1 - self.momentum))
-        return outputs
+        scale = gamma * tf.math.rsqrt(unbiased * (count - 1) / count + self.epsilon)
+        return outputs, scale, beta - mean * scale
 
     def scale_and_shift(self, level: int = 1) -> tuple[tf.Tensor, tf.Tensor]:
         """What inference multiplies channels by and then adds, each (C,) float32."""
@@ -82,7 +94,12 @@ class BatchNormalization(keras.layers.Layer):
         return min(level, self.levels) - 1
 
     def _global(
-        self, inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, replicas: Any
+        self,
+        inputs: tf.Tensor,
+        gamma: tf.Tensor,
+        beta: tf.Tensor,
+        count: tf.Tensor,
+        replicas: Any,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Normalises with the statistics of all replicas, as one device would."""
         values = tf.cast(inputs, tf.float32)
@@ -90,7 +107,6 @@ class BatchNormalization(keras.layers.Layer):
         mean, square = replicas.all_reduce(tf.distribute.ReduceOp.MEAN, sums)
         variance = square - mean**2
         outputs = tf.nn.batch_normalization(values, mean, variance, beta, gamma, self.epsilon)
-        count = tf.cast(tf.size(inputs[..., 0]) * replicas.num_replicas_in_sync, tf.float32)
         # The fused kernel reports the unbiased variance; so must this path.
         return tf.cast(outputs, inputs.dtype), mean, variance * count / (count - 1)
 

@@ -45,7 +45,8 @@ def prediction(model: keras.Model, config: Config, locations: tuple[int, ...]) -
         outputs = model(images, locations=locations, training=False)
         return outputs.logits, outputs.cells
 
-    return lambda: [part.numpy() for part in predict(images)]
+    compiled = predict.get_concrete_function(images)
+    return lambda: [part.numpy() for part in compiled(images)]
 
 
 def prediction_of_new_network(config: Config, classes: int, locations: tuple[int, ...]) -> Work:
