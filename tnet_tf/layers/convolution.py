@@ -102,7 +102,7 @@ class NormalizedConvolution(keras.layers.Layer):
 def silu(values: tf.Tensor, source: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
     """silu, x * sigmoid(x), of x = source * scale + shift, which the gradient computes anew.
 
-    So x need not be kept for the gradient, which saves training a third of its memory.
+    So x need not be kept for the gradient, which saves training a quarter of its memory.
 
     Args:
       values: x, (n, h, w, C).
