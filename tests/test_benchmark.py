@@ -44,6 +44,7 @@ def test_networks_are_measured_after_every_number_of_locations(folder, capsys):
     assert run(folder, "--run_dir=runs/mine", "--locations=2,1", against, profile) == 0
     results = report(folder)
     mine, dense = results["networks"]["mine"], results["networks"]["dense"]
+    assert mine["training"]["reference_milliseconds"] > 0
     assert [row["locations"] for row in mine["inference"]] == [0, 1, 2, 4]
     assert [row["locations"] for row in dense["inference"]] == [0]
     gflops = [row["gflops"] for row in mine["inference"]]

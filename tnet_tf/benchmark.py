@@ -132,7 +132,7 @@ class Case(NamedTuple):
 
 def _measure(networks: dict[str, Network], config: Config, exports: Path) -> dict[str, Any]:
     """Everything measured, ready for JSON; exports are written to a folder meanwhile."""
-    settings, count = config.benchmark, config.train.batch_size
+    settings = config.benchmark
     models = {n: workloads.build_network(x.config, x.classes) for n, x in networks.items()}
     cases = {
         name: [
@@ -160,37 +160,47 @@ def _measure(networks: dict[str, Network], config: Config, exports: Path) -> dic
     )
     times = {key: _per_image(seconds[key], case.images) for key, case in timed.items()}
     # With the unit of time beside them, as it was when they were timed.
-    units = {REFERENCE: reference.work} if steps else {}
-    training = interleaved({**units, **steps}, settings.training_steps, progress=bool(steps))
+    trained = {(name, "training"): step for name, step in steps.items()}
+    if steps:
+        trained[REFERENCE, REFERENCE] = reference.work
+    training = interleaved(trained, settings.training_steps, progress=bool(steps))
 
-    def rows(name: str, kind: str) -> list[dict[str, Any]]:
-        found = [case for case in cases[name] if case.kind == kind]
-        return [{kind: case.value, **times[name, kind, case.value]} for case in found]
-
+    described = {}
+    for name, network in networks.items():
+        found = [(case, times[name, case.kind, case.value]) for case in cases[name]]
+        described[name] = _described(network, models[name], found)
+        if steps:
+            step = training[name, "training"], training[REFERENCE, REFERENCE]
+            described[name]["training"] = _training(network, *step)
     return {
-        "batch_size": count,
+        "batch_size": config.train.batch_size,
         **dataclasses.asdict(settings),
         REFERENCE: times[REFERENCE, REFERENCE, REFERENCE],
-        "networks": {
-            name: {
-                "model": network.config.model.model,
-                "backbone": network.config.model.backbone,
-                "image_size": list(network.config.data.image_size),
-                "parameters": cost.parameters(models[name]),
-                "input_images_per_second": _input_rate(network.config),
-                "training": _training(network, training[name], training[REFERENCE])
-                if steps
-                else None,
-                "inference": [
-                    {**row, **_cost(network, models[name], row["locations"])}
-                    for row in rows(name, "locations")
-                ],
-                "exports": rows(name, "form"),
-                "large_images": rows(name, "side"),
-                "top1_by_locations": _accuracy(network.config),
-            }
-            for name, network in networks.items()
-        },
+        "networks": described,
+    }
+
+
+def _described(
+    network: Network, model: keras.Model, timed: list[tuple[Case, dict[str, float]]]
+) -> dict[str, Any]:
+    """A network's part of the results, but for training: what it is, and all costs of inference."""
+
+    def rows(kind: str) -> list[dict[str, Any]]:
+        return [{kind: case.value, **times} for case, times in timed if case.kind == kind]
+
+    return {
+        "model": network.config.model.model,
+        "backbone": network.config.model.backbone,
+        "image_size": list(network.config.data.image_size),
+        "parameters": cost.parameters(model),
+        "input_images_per_second": _input_rate(network.config),
+        "inference": [
+            {**row, **_cost(network, model, row["locations"])} for row in rows("locations")
+        ],
+        "exports": rows("form"),
+        "large_images": rows("side"),
+        "top1_by_locations": _accuracy(network.config),
+        "training": None,
     }
 
 
@@ -210,6 +220,7 @@ def _exported(network: Network, model: keras.Model, folder: Path) -> Iterator[Ca
         return
     size = network.config.data.image_size
     images = workloads.pixels(batch, *size)
+    # The weights are fresh: a few images will do to find the scales of 8-bit integers.
     source = formats.Source(copy_in(model, "float32"), size, [images[:8].numpy()])
 
     def runner(form: str) -> Runner:

@@ -1,5 +1,6 @@
 """Convolution blocks of the backbones (appendix table 1)."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -114,16 +115,22 @@ def silu(values: tf.Tensor, source: tf.Tensor, scale: tf.Tensor, shift: tf.Tenso
     @tf.custom_gradient
     def activate(values: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            return _silu_gradient(upstream, source, scale, shift)
+            return _compiled_silu_gradient()(upstream, source, scale, shift)
 
         return values * tf.sigmoid(values), gradient
 
     return activate(values)
 
 
-# XLA makes one pass over memory, where TensorFlow's operations make six. On GPUs it needs tools of
-# CUDA that are not on every machine.
-@tf.function(jit_compile=not tf.config.list_physical_devices("GPU"))
+@functools.cache
+def _compiled_silu_gradient() -> Callable[..., tf.Tensor]:
+    """`_silu_gradient` by XLA: one pass over memory, where TensorFlow's operations make six.
+
+    Not where there are GPUs, for which XLA needs tools of CUDA that are not on every machine.
+    """
+    return tf.function(_silu_gradient, jit_compile=not tf.config.list_physical_devices("GPU"))
+
+
 def _silu_gradient(
     upstream: tf.Tensor, source: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor
 ) -> tf.Tensor:

@@ -18,6 +18,7 @@ from tnet_tf.layers import runtime
 from tnet_tf.serving import saved_model
 from tnet_tf.serving.saved_model import Runner, ServedNetwork
 
+# Images of a request.
 _OPENVINO_BATCH = 2
 
 
@@ -188,7 +189,8 @@ def _savedmodel(write: Callable[[keras.Model, Path], None]) -> Form:
 
 def _openvino(quantize: bool) -> Form:
     write = functools.partial(_write_openvino, quantize=quantize)
-    return Form("model.xml", ("openvino", "nncf"), write, _load_openvino)
+    packages = ("openvino", "nncf") if quantize else ("openvino",)
+    return Form("model.xml", packages, write, _load_openvino)
 
 
 FORMS: dict[str, Form] = {
