@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tnet_tf.config import DataConfig
+from tnet_tf.errors import UserError
 from tnet_tf.inputs import augmentation
 
 KEYS = [tf.constant((index, 77), tf.int32) for index in range(100)]
@@ -65,6 +66,33 @@ def test_crop_keeps_85_percent_and_the_aspect_in_range(key):
     assert channels == 3
     assert 0.84 <= height * width / (200 * 300) <= 1
     assert 0.5 <= width / height <= 2
+
+
+def test_crop_settings_reach_their_limits():
+    # As torchvision's RandomResizedCrop: 8 to 100% of the area, aspect 3/4 to 4/3.
+    sizes = [
+        augmentation.random_crop(noise(200, 200), tf.zeros(4), key, 0.08, 0.75)[0].shape
+        for key in KEYS
+    ]
+    areas = np.array([height * width / 200**2 for height, width, _ in sizes])
+    aspects = np.array([width / height for height, width, _ in sizes])
+    assert 0.075 < areas.min() < 0.2
+    assert 0.8 < areas.max() <= 1
+    assert 0.73 < aspects.min() < 0.8
+    assert 1.25 < aspects.max() < 1.37
+
+
+@pytest.mark.parametrize("settings", [{}, {"crop_area": 0.08, "crop_aspect": 0.75}])
+def test_crop_settings_are_those_of_the_data(settings):
+    image, box, key = noise(200, 300), tf.constant((0.1, 0.2, 0.6, 0.7)), KEYS[0]
+    data = DataConfig(image_size=(20, 20), random_crop=True, **settings)
+    result, moved = augmentation.augment(image, box, key, data)
+    # The crop's key is the first one, however many there are.
+    crop, expected_box = augmentation.random_crop(
+        image, box, tf.random.split(key, 6)[0], *settings.values()
+    )
+    np.testing.assert_array_equal(result, augmentation.bilinear(crop, (20, 20)) / 255)
+    np.testing.assert_array_equal(moved, expected_box)
 
 
 def test_crops_differ():
@@ -189,6 +217,16 @@ def test_box_of_a_quarter_turn():
     np.testing.assert_allclose(box, (0.1, 0.4, 0.2, 0.6), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(0.5, (0.2, 0.2, 0.6, 0.8)), (-0.5, (0.2, 0.6, 0.6, 1.0)), (0.0, (0.2, 0.5, 0.6, 0.9))],
+)
+def test_box_of_a_shear(share, expected):
+    # Its first row moves by 0.1, its last one by 0.3 of the width.
+    box = augmentation.shear_box(tf.constant((0.2, 0.5, 0.6, 0.9)), tf.constant(share))
+    np.testing.assert_allclose(box, expected, atol=1e-6)
+
+
 def test_crop_to_box_shows_the_rectangle_alone():
     image, box = with_rectangle()
     region, whole = augmentation.crop_to_box(image, box)
@@ -223,3 +261,10 @@ def test_key_decides_everything():
     assert (first[0] != other[0]).numpy().any()
     assert first[0].numpy().min() >= 0
     assert first[0].numpy().max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("setting", ["crop_area", "crop_aspect"])
+@pytest.mark.parametrize("value", [0.0, -0.5, 1.1, float("nan")])
+def test_crop_settings_out_of_range_are_named(setting, value):
+    with pytest.raises(UserError, match=f"--{setting}"):
+        DataConfig(**{setting: value}).check()

@@ -11,9 +11,9 @@ class DataConfig:
 
     dataset: str = setting(
         "digit_scenes",
-        "Dataset: 'digit_scenes' or 'digit_scenes/HEIGHTxWIDTH' (built in), 'folder/NAME' (a "
-        "folder of images, prepared with --folder), or any TFDS image-classification dataset by "
-        "its name.",
+        "Dataset: 'digit_scenes' or 'digit_scenes/HEIGHTxWIDTH' (built in), 'imagenet100', "
+        "'tiny_imagenet', 'folder/NAME' (a folder of images, prepared with --folder), or any TFDS "
+        "image-classification dataset by its name.",
     )
     data_dir: str = setting("data/records", "Folder of the prepared TFRecords.")
     folder: str = setting(
@@ -41,12 +41,17 @@ class DataConfig:
     )
     random_crop: bool = setting(
         False,
-        "Train on crops of 85 to 100% of the area, aspect 0.5 to 2, that keep the box in view.",
+        "Train on crops, as --crop_area and --crop_aspect allow, that keep the box in view.",
     )
+    crop_area: float = setting(0.85, "Least share of the image's area that --random_crop keeps.")
+    crop_aspect: float = setting(0.5, "Least aspect ratio of a crop; the largest is its inverse.")
     random_resize: bool = setting(
         False, "Resize training images by one of 8 interpolation methods at random."
     )
     random_flip: bool = setting(False, "Flip training images left to right at random.")
+    auto_augment: bool = setting(
+        False, "Augment by AutoAugment's ImageNet policy (Cubuk et al., 2019)."
+    )
     color_distortion: bool = setting(
         False, "Distort brightness, saturation, hue and contrast in random order."
     )
@@ -66,6 +71,8 @@ class DataConfig:
         require(min(self.image_size) > 0, f"--image_size={self.image_size} is not positive")
         require(self.shuffle_buffer >= 1, "--shuffle_buffer must be at least 1")
         require(self.data_workers >= 0, "--data_workers must not be negative")
+        require(0 < self.crop_area <= 1, "--crop_area is a share of the area: above 0 to 1")
+        require(0 < self.crop_aspect <= 1, "--crop_aspect is a least ratio: above 0 to 1")
         require(0 <= self.translation < 1, "--translation is a share of the side: 0 to below 1")
         require(0 <= self.rotation <= 180, "--rotation is in degrees: 0 to 180")
         require(self.max_shorter_side >= 0, "--max_shorter_side must not be negative")

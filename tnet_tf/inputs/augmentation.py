@@ -9,6 +9,7 @@ import math
 import tensorflow as tf
 
 from tnet_tf.config import DataConfig
+from tnet_tf.inputs import auto_augment
 
 RESIZE_METHODS = (
     "bilinear",
@@ -21,8 +22,6 @@ RESIZE_METHODS = (
     "mitchellcubic",
 )
 
-CROP_AREA = (0.85, 1.0)
-CROP_ASPECT = (0.5, 2.0)
 CROP_COVERS = 0.1  # of the box
 
 BRIGHTNESS = 32 / 255
@@ -43,7 +42,7 @@ Pair = tuple[tf.Tensor, tf.Tensor]
 
 
 def augment(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, data: DataConfig) -> Pair:
-    """Applies what `data` asks for, in the order crop, resize, flip, color, translate, rotate.
+    """Applies what `data` asks for: crop, resize, flip, AutoAugment, color, translate, rotate.
 
     Args:
       image: uint8 (any height, any width, 1 or 3).
@@ -54,9 +53,9 @@ def augment(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, data: DataConfig) 
     Returns:
       float32 (*data.image_size, 1 or 3) in [0, 1] and the box on it.
     """
-    crop, resize, flip, color, move, turn = tf.unstack(tf.random.split(key, 6))
+    crop, resize, flip, color, move, turn, policy = tf.unstack(tf.random.split(key, 7))
     if data.random_crop:
-        image, box = random_crop(image, box, crop)
+        image, box = random_crop(image, box, crop, data.crop_area, data.crop_aspect)
     if data.random_resize:
         image = random_resize(image, data.image_size, resize)
     else:
@@ -64,6 +63,8 @@ def augment(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, data: DataConfig) 
     image = image / 255
     if data.random_flip:
         image, box = random_flip(image, box, flip)
+    if data.auto_augment:
+        image, box = random_policy(image, box, policy)
     if data.color_distortion:
         image = distort_color(image, color)
     if data.translation:
@@ -100,13 +101,17 @@ def random_resize(image: tf.Tensor, size: tuple[int, ...], key: tf.Tensor) -> tf
     return tf.clip_by_value(image, 0, 255)
 
 
-def random_crop(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor) -> Pair:
-    """Crops 85 to 100% of the area at aspect 0.5 to 2 that covers at least 0.1 of the box.
+def random_crop(
+    image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, area: float = 0.85, aspect: float = 0.5
+) -> Pair:
+    """Crops a part of the image that covers at least 0.1 of the box.
 
     Args:
       image: (height, width, channels) of any dtype.
       box: float32 (4,).
       key: int32 (2,).
+      area: least share of the image's area, above 0; the largest is 1.
+      aspect: least width / height, above 0 to 1; the largest is its inverse.
 
     Returns:
       The crop, and the part of the box in it relative to the crop.
@@ -117,8 +122,8 @@ def random_crop(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor) -> Pair:
         tf.where(has_area(box), box, whole)[tf.newaxis, tf.newaxis],
         seed=key,
         min_object_covered=CROP_COVERS,
-        aspect_ratio_range=CROP_ASPECT,
-        area_range=CROP_AREA,
+        aspect_ratio_range=(aspect, 1 / aspect),
+        area_range=(area, 1.0),
         max_attempts=100,
     )
     channels = image.shape[-1]
@@ -154,6 +159,30 @@ def random_flip(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor) -> Pair:
     y_min, x_min, y_max, x_max = tf.unstack(box)
     mirrored = tf.stack([y_min, 1 - x_max, y_max, 1 - x_min])
     return image, tf.where(flipped & has_area(box), mirrored, box)
+
+
+def random_policy(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor) -> Pair:
+    """Applies a sub-policy of `auto_augment.IMAGENET_POLICY`; the box follows turns and shears.
+
+    Args:
+      image: float32 (height, width, 1 or 3) in [0, 1].
+      box: float32 (4,).
+      key: int32 (2,).
+
+    Returns:
+      float32 (height, width, 3) in [0, 1], and the upright box around what the box became, clipped.
+    """
+    if image.shape[-1] == 1:
+        image = tf.image.grayscale_to_rgb(image)
+    choice = auto_augment.draw(key)
+    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+    for operation, magnitude in zip(*map(tf.unstack, choice), strict=True):
+        there = has_area(box)
+        turned = rotate_box(box, magnitude * (math.pi / 180), height, width)
+        sheared = shear_box(box, magnitude * height / width)
+        box = tf.where(there & (operation == auto_augment.ROTATE), turned, box)
+        box = tf.where(there & (operation == auto_augment.SHEAR_X), sheared, box)
+    return auto_augment.apply(image, choice), box
 
 
 def distort_color(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
@@ -244,6 +273,19 @@ def rotate_box(box: tf.Tensor, angle: tf.Tensor, height: tf.Tensor, width: tf.Te
     x = (tf.sin(angle) * corners_y + tf.cos(angle) * corners_x) / width + 0.5
     least, most = tf.reduce_min, tf.reduce_max
     return clip_box(tf.stack([least(y), least(x), most(y), most(x)]))
+
+
+def shear_box(box: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    """The upright box, float32 (4,), around a box whose rows move to the left.
+
+    Args:
+      box: float32 (4,) as fractions.
+      share: of the width by which the last row moves, float32 (); the first one stays.
+    """
+    y_min, x_min, y_max, x_max = tf.unstack(box)
+    shifts = share * tf.stack([y_min, y_max])
+    left, right = x_min - tf.reduce_max(shifts), x_max - tf.reduce_min(shifts)
+    return clip_box(tf.stack([y_min, left, y_max, right]))
 
 
 def box_in_region(box: tf.Tensor, region: tf.Tensor) -> tf.Tensor:

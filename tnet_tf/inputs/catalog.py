@@ -12,6 +12,9 @@ import tensorflow_datasets as tfds
 from tnet_tf.config import DataConfig
 from tnet_tf.errors import UserError
 from tnet_tf.inputs import digit_scenes, records
+
+# TFDS knows these two by their names from their definition on.
+from tnet_tf.inputs.builders import imagenet100, tiny_imagenet  # noqa: F401
 from tnet_tf.inputs.builders.digit_scenes import DigitScenes
 from tnet_tf.inputs.builders.image_folder import ImageFolder
 from tnet_tf.inputs.dataset import Dataset, base, describe
@@ -145,16 +148,25 @@ def _folder_builder(data: DataConfig) -> ImageFolder:
 def _check_reachable(builder: tfds.core.DatasetBuilder, data: DataConfig) -> None:
     """Fails at once where TFDS would try again for minutes: no network, nothing downloaded yet."""
     downloads = pathlib.Path(data.data_dir, "downloads")
+    manual = downloads / "manual"
+    infos = builder.url_infos or {}
+    files = [info.filename for info in infos.values() if info.filename]
+    there = any(
+        path.is_file() and (path.parent != manual or path.name in files)
+        for path in downloads.rglob("*")
+    )
     by_hand = builder.MANUAL_DOWNLOAD_INSTRUCTIONS is not None  # TFDS then says what to fetch
-    if by_hand or urllib.request.getproxies() or any(p.is_file() for p in downloads.rglob("*")):
+    if by_hand or urllib.request.getproxies() or there:
         return
-    for host in sorted({urlsplit(url).hostname or "" for url in builder.url_infos or ()}):
+    more = f" and {len(files) - 4} more" if files[4:] else ""
+    instead = f"; or put {', '.join(files[:4])}{more} into {manual}" if files else ""
+    for host in sorted({urlsplit(url).hostname or "" for url in infos}):
         try:
             socket.getaddrinfo(host, None)
         except OSError as error:
             raise UserError(
                 f"--dataset={data.dataset} is downloaded from {host}, which cannot be reached: "
-                f"{error}"
+                f"{error}{instead}"
             ) from error
 
 
