@@ -1,4 +1,4 @@
-"""Convolution blocks of the backbones (appendix table 1)."""
+"""Convolution blocks of the backbones (appendix table 1, and the ResNet family's)."""
 
 import functools
 from collections.abc import Callable
@@ -8,12 +8,13 @@ import keras
 import tensorflow as tf
 
 from tnet_tf.layers import runtime
+from tnet_tf.layers.grouped_convolution import SymmetricConvolution
 from tnet_tf.layers.initializers import convolution_initializer
 from tnet_tf.layers.normalization import BatchNormalization
 
 
 class NormalizedConvolution(keras.layers.Layer):
-    """Convolution without bias -> BatchNorm -> activation, "same" padding.
+    """Convolution without bias -> BatchNorm -> activation.
 
     Inference folds BatchNorm into the convolution, which takes one pass over the map instead of
     three.
@@ -25,6 +26,9 @@ class NormalizedConvolution(keras.layers.Layer):
       activation: None, or the name of a Keras activation.
       levels: sets of BatchNorm weights, see `BatchNormalization`.
       momentum: of BatchNorm's moving averages.
+      epsilon: of BatchNorm.
+      groups: None: TensorFlow's "same" padding. A number: PyTorch's symmetric padding, and channels
+        in that many groups, see `SymmetricConvolution`.
     """
 
     def __init__(
@@ -35,12 +39,18 @@ class NormalizedConvolution(keras.layers.Layer):
         activation: str | None = "silu",
         levels: int = 1,
         momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        groups: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.depthwise = filters is None
-        if filters is None:
-            self.convolution: keras.layers.Layer = keras.layers.DepthwiseConv2D(
+        if filters is not None and groups is not None:
+            self.convolution: keras.layers.Layer = SymmetricConvolution(
+                filters, kernel, stride, groups, name="convolution"
+            )
+        elif filters is None:
+            self.convolution = keras.layers.DepthwiseConv2D(
                 kernel,
                 stride,
                 padding="same",
@@ -58,7 +68,7 @@ class NormalizedConvolution(keras.layers.Layer):
                 kernel_initializer=convolution_initializer(),
                 name="convolution",
             )
-        self.normalization = BatchNormalization(levels, momentum, name="normalization")
+        self.normalization = BatchNormalization(levels, momentum, epsilon, name="normalization")
         self.activation = keras.activations.get(activation)
 
     def build(self, input_shape: Any) -> None:
@@ -89,7 +99,9 @@ class NormalizedConvolution(keras.layers.Layer):
         kernel *= scale[:, tf.newaxis] if self.depthwise else scale
         kernel = tf.cast(kernel, inputs.dtype)
         strides = self.convolution.strides
-        if not self.depthwise:
+        if isinstance(self.convolution, SymmetricConvolution):
+            outputs = self.convolution.convolve(inputs, kernel)
+        elif not self.depthwise:
             outputs = tf.nn.conv2d(inputs, kernel, strides, "SAME")
         elif runtime.current() == runtime.ONEDNN:
             # The same kernel of oneDNN, but only this operation is fused with silu.

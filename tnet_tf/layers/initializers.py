@@ -1,4 +1,4 @@
-"""How weights of EfficientNet and of the modules made for it start, as in the EfficientNet paper.
+"""How weights start: as in the EfficientNet paper, and as PyTorch's networks and layers do.
 
 BagNet-77 and its modules start as Keras layers do by themselves: Xavier (appendix 2.2).
 """
@@ -14,3 +14,13 @@ def convolution_initializer() -> keras.initializers.Initializer:
 def dense_initializer() -> keras.initializers.Initializer:
     """Uniform in +- 1 / sqrt(fan out)."""
     return keras.initializers.VarianceScaling(1 / 3, "fan_out", "uniform")
+
+
+def residual_initializer() -> keras.initializers.Initializer:
+    """Normal, of variance 2 / fan out, not truncated: convolutions of the ResNet family."""
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+
+
+def linear_initializer(fan_in: int) -> keras.initializers.Initializer:
+    """Uniform in +- 1 / sqrt(fan in): weights and biases of PyTorch's linear layers."""
+    return keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)

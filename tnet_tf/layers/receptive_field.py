@@ -13,7 +13,8 @@ class Window(NamedTuple):
     Attributes:
       kernel: its size.
       stride: its step.
-      padding: 'same' (TensorFlow's: the odd pixel goes to the end) or 'valid'.
+      padding: 'same' (TensorFlow's: the odd pixel goes to the end), 'symmetric' (PyTorch's: half a
+        kernel on both sides) or 'valid'.
     """
 
     kernel: int
@@ -48,7 +49,8 @@ def field_centres(size: int, windows: Sequence[Window]) -> FieldCentres:
             out = -(-size // stride)
             before = max((out - 1) * stride + kernel - size, 0) // 2
         else:
-            out, before = (size - kernel) // stride + 1, 0
+            before = kernel // 2 if padding == "symmetric" else 0
+            out = (size + 2 * before - kernel) // stride + 1
         first += ((kernel - 1) / 2 - before) * step
         size, step = out, step * stride
     return FieldCentres(size, first, step)
