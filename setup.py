@@ -14,6 +14,7 @@ REQUIREMENTS = [
     "matplotlib>=3.9,<4",
     "numpy>=2.0,<3",
     "pillow>=11,<14",
+    "safetensors>=0.4.5,<1",
     "scikit-learn>=1.5,<2",
     "tensorboard>=2.19,<3",
     "tensorflow>=2.20,<2.22",
@@ -26,21 +27,29 @@ EXPORT = {
     "onnx": ["onnx>=1.23,<2", "onnxruntime>=1.31,<2", "tf2onnx>=1.17,<2"],
     "openvino": ["nncf>=3.4,<4", "openvino>=2026.4,<2027"],
 }
+# Corruptions and attacks of `tnet_tf.evaluate`.
+ROBUSTNESS = [
+    "adversarial-robustness-toolbox>=1.18.2,<1.21",
+    "imagecorruptions==1.1.2",  # Its internals are mended in tnet_tf/inputs/corruptions.py.
+    "opencv-python>=4.10,<6",
+    "scikit-image>=0.24,<0.27",
+    "scipy>=1.14,<2",
+]
 DEVELOPMENT = [
     *[package for packages in EXPORT.values() for package in packages],
+    *ROBUSTNESS,
     "import-linter>=2.1,<3",
     "mypy>=1.15,<3",
     "pytest>=8.3,<10",
     "pytest-timeout>=2.3,<3",
     "pytest-xdist>=3.6,<4",
     "ruff>=0.11,<0.18",
-    "scipy>=1.14,<2",
 ]
 
 setup(
     name="tnet-tf",
     version="0.1.0",
-    description="Hard attention for scalable image classification (TNet), TensorFlow 2 and Keras 3",
+    description="Hard attention for large images (TNet, MGNet), TensorFlow 2 and Keras 3",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
@@ -50,6 +59,7 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         "dev": DEVELOPMENT,
+        "robustness": ROBUSTNESS,
         **EXPORT,
     },
     classifiers=[

@@ -25,6 +25,10 @@ CUB = ModelConfig(
     locations=(5,),
     feature_weighting=True,
 )
+MGNET = ModelConfig(model="mgnet", backbone="resnet18", base_resolution=(96, 96), locations=(3,))
+TINY_MGNET = ModelConfig(
+    model="mgnet", backbone="plain_cnn", base_resolution=(32, 32), locations=(2,)
+)
 TINY = ModelConfig(backbone="plain_cnn", base_resolution=(32, 32), grid=3, cell=0.5, locations=(2,))
 
 

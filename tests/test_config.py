@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 
@@ -31,6 +32,8 @@ def test_good_settings_pass():
         ("data", "translation", 1.0),
         ("data", "rotation", 181.0),
         ("data", "max_shorter_side", -1),
+        ("data", "crop_area", 0.0),
+        ("data", "crop_aspect", 1.5),
         ("model", "spatial_dropout", 1.0),
         ("model", "dropout", -0.1),
         ("model", "stochastic_depth", 1.5),
@@ -46,6 +49,8 @@ def test_good_settings_pass():
         ("model", "locations", ()),
         ("model", "locations", (2, 10)),
         ("model", "locations", (-1,)),
+        ("learning", "rule", "joint_classifiers"),
+        ("learning", "glimpse_weight", 1.5),
         ("learning", "lambda_c", 1.5),
         ("learning", "lambda_r", -0.5),
         ("learning", "lambda_f", -1.0),
@@ -70,6 +75,7 @@ def test_good_settings_pass():
         ("train", "learning_rate_drop_at", 1.1),
         ("train", "learning_rate_drop", -0.1),
         ("train", "learning_rate_drop", 0.0),
+        ("train", "warm_up", 0.0),
         ("train", "adam_epsilon", 0.0),
         ("train", "momentum", 1.0),
         ("train", "momentum", -0.5),
@@ -115,3 +121,43 @@ def test_every_setting_has_a_help_text():
     for section in dataclasses.fields(Config):
         for field in dataclasses.fields(section.default_factory):
             assert field.metadata["help"].endswith(".")
+
+
+MGNET = changed("model", model="mgnet", locations=(2,))
+MGNET = dataclasses.replace(MGNET, learning=LearningConfig(rule="joint_classifiers"))
+
+
+def test_mgnet_takes_any_number_of_glimpses_and_no_grid():
+    for locations in ((0,), (30,)):
+        model = dataclasses.replace(MGNET.model, locations=locations, grid=1)
+        dataclasses.replace(MGNET, model=model).check()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("locations", ()),
+        ("locations", (2, 1)),
+        ("locations", (-1,)),
+        ("region_scale", (0.2,)),
+        ("region_scale", (0.5, 0.2)),
+        ("region_scale", (0.0, 0.5)),
+        ("region_scale", (0.2, 1.5)),
+        ("gradient_scale", -0.1),
+    ],
+)
+def test_bad_settings_of_mgnet_are_named(setting, value):
+    model = dataclasses.replace(MGNET.model, **{setting: value})
+    with pytest.raises(UserError, match=f"--{setting}"):
+        dataclasses.replace(MGNET, model=model).check()
+
+
+def test_each_network_that_looks_has_its_own_learning_rule():
+    with pytest.raises(UserError, match="--rule=joint_classifiers, not by --rule=reinforce"):
+        dataclasses.replace(MGNET, learning=LearningConfig()).check()
+
+
+def test_settings_of_earlier_versions_are_read():
+    values = json.loads(GOOD.to_json())
+    del values["robustness"], values["train"]["schedule"]
+    assert Config.from_json(json.dumps(values)) == GOOD

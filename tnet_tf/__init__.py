@@ -1,4 +1,4 @@
-"""TNet: hard attention for scalable image classification, in TensorFlow 2 and Keras 3.
+"""TNet and MGNet: hard attention for scalable image classification, in TensorFlow 2 and Keras 3.
 
 The names below are what a notebook needs to build, train, save and load a network; importing them
 also tells Keras how to load a saved one. Data are in `tnet_tf.inputs`, measurements in
@@ -19,8 +19,10 @@ from tnet_tf.models.bagnet import BagNet77
 from tnet_tf.models.efficientnet import EfficientNet
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.feedforward import FeedForward
+from tnet_tf.models.mgnet import MGNet
 from tnet_tf.models.plain_cnn import PlainCNN
 from tnet_tf.models.published_weights import LoadReport, load_pretrained
+from tnet_tf.models.resnet import ResNet
 from tnet_tf.models.tnet import TNet
 from tnet_tf.outputs import Outputs
 from tnet_tf.training.optimizers import make_groups
@@ -34,9 +36,11 @@ __all__ = [
     "FeedForward",
     "LearningConfig",
     "LoadReport",
+    "MGNet",
     "ModelConfig",
     "Outputs",
     "PlainCNN",
+    "ResNet",
     "RewardBaseline",
     "TNet",
     "TrainConfig",

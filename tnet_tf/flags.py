@@ -64,7 +64,7 @@ def config_from_flags() -> Config:
     """The settings that the command line gives.
 
     Raises:
-      UserError: for a list whose elements are not whole numbers.
+      UserError: for a list whose elements are not numbers.
     """
     values = {
         section: settings(**{f.name: _value(f) for f in dataclasses.fields(settings)})
@@ -79,11 +79,12 @@ def _value(field: dataclasses.Field) -> typing.Any:
         return value
     if field.type == tuple[str, ...]:
         return tuple(value)
+    kind, what = (float, "numbers") if field.type == tuple[float, ...] else (int, "whole numbers")
     try:
-        numbers = tuple(int(number) for number in value)
+        numbers = tuple(kind(number) for number in value)
     except ValueError:
         raise UserError(
-            f"--{field.name}={','.join(value)} takes whole numbers separated by commas"
+            f"--{field.name}={','.join(value)} takes {what} separated by commas"
         ) from None
     return numbers * 2 if field.name in _SIDES and len(numbers) == 1 else numbers
 

@@ -11,7 +11,8 @@ from tnet_tf.layers.randomness import keyed_randomness
 from tnet_tf.layers.sampling import log_probs_without_replacement
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.learning.contrastive import contrastive_loss
-from tnet_tf.learning.reinforce import learning_rule, reward
+from tnet_tf.learning.cross_entropy import reward
+from tnet_tf.learning.reinforce import learning_rule
 from tnet_tf.models.plain_cnn import PlainCNN
 from tnet_tf.models.tnet import TNet
 from tnet_tf.outputs import Outputs

@@ -31,6 +31,20 @@ def weight(name: str, shape: list[int]) -> np.ndarray:
     return 0.1 * values
 
 
+def pytorch_weight(name: str, shape: list[int]) -> np.ndarray:
+    """The weight that the golden MGNets carry under a published name, in PyTorch's layout."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    values = rng.standard_normal(shape).astype(np.float32)
+    leaf = name.rsplit(".", 1)[-1]
+    if leaf == "running_var":
+        return 1 + 0.1 * np.abs(values)
+    if leaf == "weight" and len(shape) == 1:
+        return 1 + 0.1 * values
+    if len(shape) >= 2:
+        return (values * np.sqrt(1.0 / np.prod(shape[1:]))).astype(np.float32)
+    return 0.1 * values
+
+
 def read(name: str) -> tuple[dict, dict[str, np.ndarray]]:
     """Description and outputs of a golden network."""
     with np.load(FOLDER / f"{name}.npz") as file:

@@ -11,7 +11,8 @@ from tnet_tf.config import LearningConfig, TrainConfig
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.models.published_weights import variable_names
 from tnet_tf.training.devices import make_strategy
-from tnet_tf.training.optimizers import make_groups, step_schedule
+from tnet_tf.training.optimizers import make_groups
+from tnet_tf.training.schedules import learning_rate_schedule
 from tnet_tf.training.step import TrainStep
 
 SGD = TrainConfig(optimizer="sgd", learning_rate=0.01, train_steps=100)
@@ -161,7 +162,7 @@ def test_pretrained_weights_have_their_own_rate():
 
 
 def test_rates_drop_once():
-    schedule = step_schedule(
+    schedule = learning_rate_schedule(
         0.5, 10, TrainConfig(learning_rate_drop_at=0.8, learning_rate_drop=0.1)
     )
     rates = [float(schedule(step)) for step in range(10)]

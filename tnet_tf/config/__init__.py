@@ -12,6 +12,7 @@ from tnet_tf.config.commands import BenchmarkConfig, EvalConfig, ExportConfig
 from tnet_tf.config.data import DataConfig
 from tnet_tf.config.learning import LearningConfig
 from tnet_tf.config.model import ModelConfig
+from tnet_tf.config.robustness import RobustnessConfig
 from tnet_tf.config.setting import require
 from tnet_tf.config.training import TrainConfig
 
@@ -23,6 +24,7 @@ __all__ = [
     "ExportConfig",
     "LearningConfig",
     "ModelConfig",
+    "RobustnessConfig",
     "TrainConfig",
 ]
 
@@ -36,6 +38,7 @@ class Config:
     learning: LearningConfig = dataclasses.field(default_factory=LearningConfig)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     eval: EvalConfig = dataclasses.field(default_factory=EvalConfig)
+    robustness: RobustnessConfig = dataclasses.field(default_factory=RobustnessConfig)
     benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
     export: ExportConfig = dataclasses.field(default_factory=ExportConfig)
 
@@ -65,6 +68,13 @@ class Config:
             f"--per_feature_levels={self.learning.per_feature_levels} is more than the "
             f"{self.model.levels} levels that --locations makes",
         )
+        rules = {"tnet": "reinforce", "mgnet": "joint_classifiers"}
+        rule = rules.get(self.model.model, self.learning.rule)
+        require(
+            rule == self.learning.rule,
+            f"--model={self.model.model} learns where to look by --rule={rule}, not by "
+            f"--rule={self.learning.rule}",
+        )
         require(
             self.learning.monte_carlo_samples == 1 or self.model.sampling == "without_replacement",
             "--monte_carlo_samples above 1 repeats the same locations under --sampling=top_k; "
@@ -80,7 +90,9 @@ class Config:
         """The settings that `to_json` wrote."""
         sections = {field.name: field.default_factory for field in dataclasses.fields(cls)}
         values = json.loads(text)
-        return cls(**{name: make(**_tuples(values[name])) for name, make in sections.items()})  # type: ignore
+        # Runs of earlier versions have fewer settings; those they lack had no effect.
+        known = {name: _tuples(values.get(name, {})) for name in sections}
+        return cls(**{name: make(**known[name]) for name, make in sections.items()})  # type: ignore
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:

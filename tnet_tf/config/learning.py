@@ -1,4 +1,4 @@
-"""Settings of the learning rule."""
+"""Settings of the learning rules."""
 
 import dataclasses
 
@@ -7,8 +7,23 @@ from tnet_tf.config.setting import require, require_finite, setting
 
 @dataclasses.dataclass(frozen=True)
 class LearningConfig:
-    """The learning rule (paper 4, appendix 1 and eq. 9), in the paper's symbols."""
+    """The learning rules: TNet's (paper 4, appendix 1 and eq. 9) and MGNet's (its section 3.4)."""
 
+    rule: str = setting(
+        "reinforce",
+        "Learning rule: 'reinforce', TNet's; 'joint_classifiers', MGNet's. Both are plain "
+        "cross-entropy for feed-forward networks.",
+        choices=("reinforce", "joint_classifiers"),
+    )
+    glimpse_weight: float = setting(
+        0.6, "Share of the glimpse classifier in MGNet's loss (alpha of its eq. 6)."
+    )
+    glimpse_loss: str = setting(
+        "after_first",
+        "Glimpses that the glimpse classifier's loss is averaged over: those 'after_first' (the "
+        "published code's 2..T) or 'all' (MGNet paper, eq. 8).",
+        choices=("after_first", "all"),
+    )
     lambda_f: float = setting(0.1, "Weight of the REINFORCE terms (eq. 1).")
     lambda_c: float = setting(
         0.3,
@@ -34,7 +49,7 @@ class LearningConfig:
     def check(self) -> None:
         """Raises `UserError` for a value out of range."""
         require_finite(self)
-        for name in ("lambda_c", "lambda_r"):
+        for name in ("lambda_c", "lambda_r", "glimpse_weight"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"--{name}={value} is a share: 0 to 1")
         for name in ("lambda_f", "l2_weight", "lambda_con"):

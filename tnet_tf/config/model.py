@@ -7,16 +7,18 @@ from tnet_tf.config.setting import require, require_finite, setting
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """The network (paper 3, appendix 2.1)."""
+    """The network (paper 3, appendix 2.1; MGNet paper, 3)."""
 
     model: str = setting(
         "tnet",
-        "'tnet', or 'feedforward': the backbone and a classifier on the whole image.",
-        choices=("tnet", "feedforward"),
+        "'tnet'; 'mgnet', the multi-glimpse network; or 'feedforward': the backbone and a "
+        "classifier on the whole image.",
+        choices=("tnet", "mgnet", "feedforward"),
     )
     backbone: str = setting(
         "efficientnet_b0",
-        "Feature extraction module: bagnet77, efficientnet_b0 .. efficientnet_b4, plain_cnn.",
+        "Feature extraction module: bagnet77, efficientnet_b0 .. efficientnet_b4, resnet18, "
+        "resnet34, resnet50, resnext50_32x4d, wide_resnet50_2, these with _no_maxpool, plain_cnn.",
     )
     classes: int = setting(0, "Number of classes; 0: as many as the dataset has.")
     base_resolution: tuple[int, ...] = setting(
@@ -27,7 +29,9 @@ class ModelConfig:
     locations: tuple[int, ...] = setting(
         (2,),
         "Locations attended per grid, one number for each level after the first: '2' looks at 2 "
-        "places in 2 levels, '2,1' at 2 and then at 1 inside each of them (4 in all).",
+        "places in 2 levels, '2,1' at 2 and then at 1 inside each of them (4 in all). MGNet: one "
+        "number, its glimpses after the first; '0' makes it the paper's FF-Net where "
+        "--base_resolution is --image_size.",
     )
     sampling: str = setting(
         "top_k",
@@ -49,6 +53,13 @@ class ModelConfig:
     )
     feature_weighting: bool = setting(
         False, "Weigh feature vectors before they are averaged (appendix table 4)."
+    )
+    region_scale: tuple[float, ...] = setting(
+        (0.2, 0.5),
+        "MGNet: least and greatest side of a glimpse's region, as shares of the image's.",
+    )
+    gradient_scale: float = setting(
+        0.01, "MGNet: factor on the gradients that the localization network gets (s of eq. 5)."
     )
     normalization: str = setting(
         "shared",
@@ -91,14 +102,34 @@ class ModelConfig:
                 f"--base_resolution={base} is larger than the image, which is {side} px {name} "
                 "(--image_size); the thumbnail must not be larger than the image",
             )
-        require(self.grid >= 2, f"--grid={self.grid} must be at least 2")
-        require(0 < self.cell < 1, f"--cell={self.cell} is a fraction of the side between 0 and 1")
         require(bool(self.locations), "--locations needs a number for each level after the first")
+        if self.model == "mgnet":
+            self._check_mgnet()
+        else:
+            self._check_grid()
         self.check_locations("--locations", self.locations)
 
+    def _check_mgnet(self) -> None:
+        least, most = self.region_scale if len(self.region_scale) == 2 else (0.0, 0.0)
+        require(
+            0 < least <= most <= 1,
+            "--region_scale takes two shares of the image's side, the smaller one first: above 0, "
+            "up to 1",
+        )
+        require(self.gradient_scale >= 0, "--gradient_scale must not be negative")
+
+    def _check_grid(self) -> None:
+        require(self.grid >= 2, f"--grid={self.grid} must be at least 2")
+        require(0 < self.cell < 1, f"--cell={self.cell} is a fraction of the side between 0 and 1")
+
     def check_locations(self, flag: str, locations: tuple[int, ...]) -> None:
-        """Raises `UserError` for numbers of locations that do not fit the grid."""
-        for count in locations:
+        """Raises `UserError` for numbers of locations that do not fit the network."""
+        if self.model == "mgnet":
+            require(
+                len(locations) <= 1, f"{flag}: MGNet takes one number, its looks after the first"
+            )
+            require(min(locations, default=0) >= 0, f"{flag} must not be negative")
+        for count in locations if self.model == "tnet" else ():
             require(
                 0 < count <= self.grid**2,
                 f"{flag}={count} does not fit a grid of {self.grid} x {self.grid}: it must be 1 to "

@@ -22,14 +22,24 @@ class TrainConfig:
     pretrained_learning_rate: float = setting(
         0.0, "Learning rate of layers loaded by --pretrained; 0: --learning_rate."
     )
+    schedule: str = setting(
+        "step",
+        "Learning rate over the steps: 'step' drops it once; 'one_cycle' raises it to "
+        "--learning_rate and lets it fall to almost 0, both along a cosine (MGNet paper, 4.1).",
+        choices=("step", "one_cycle"),
+    )
+    warm_up: float = setting(
+        0.2, "Share of the steps in which --schedule=one_cycle raises the learning rate."
+    )
     learning_rate_drop_at: float = setting(
         0.8, "Share of the steps after which learning rates drop."
     )
     learning_rate_drop: float = setting(0.1, "Factor by which learning rates drop.")
     pretrained: str = setting(
         "",
-        "Weights to start from: a TensorFlow checkpoint with the published names, or a "
-        "keras.applications EfficientNet file (.h5, .weights.h5, .keras).",
+        "Weights to start from: a TensorFlow checkpoint with the published names, a "
+        "keras.applications EfficientNet file (.h5, .weights.h5, .keras), or a state_dict of the "
+        "published MGNet (.safetensors, .npz; .pt, .pth, .ckpt where PyTorch is installed).",
     )
     seed: int = setting(0, "Seed of weights, order, augmentation, sampling and dropout.")
     deterministic: bool = setting(False, "Make every operation deterministic (slower).")
@@ -65,6 +75,7 @@ class TrainConfig:
             0 < self.learning_rate_drop <= 1,
             f"--learning_rate_drop={self.learning_rate_drop} is a factor: above 0, up to 1",
         )
+        require(0 < self.warm_up < 1, f"--warm_up={self.warm_up} is a share between 0 and 1")
         require(self.adam_epsilon > 0, "--adam_epsilon must be positive")
         require(0 <= self.momentum < 1, f"--momentum={self.momentum} must be 0 to below 1")
         for name in ("checkpoint_every", "summary_every"):

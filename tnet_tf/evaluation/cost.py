@@ -54,8 +54,9 @@ def gflops_by_locations(
     """`gflops` after 0, 1, .. L locations, in the order in which they are attended.
 
     The network is counted at the end of every level. Within a level each location takes an equal
-    share of what the level adds. After 0 locations the location module counts, as in the paper's
-    tables: it has been asked, and its answer not yet looked at.
+    share of what the level adds; networks that look at them one by one are counted after each.
+    After 0 locations the location module counts, as in the paper's tables: it has been asked, and
+    its answer not yet looked at.
 
     Args:
       model: see `gflops`.
@@ -70,6 +71,8 @@ def gflops_by_locations(
     # Feed-forward networks take locations and attend to none.
     if not locations or not hasattr(model, "locations"):
         return [gflops(model, image_size, ())]
+    if getattr(model, "one_by_one", False):
+        return [gflops(model, image_size, (count,)) for count in range(locations[0] + 1)]
     costs = [gflops(model, image_size, (0,))]
     regions = 1
     for level, count in enumerate(locations, start=1):

@@ -6,6 +6,7 @@ regions of the next level. Regions are kept as coordinates; pixels are read once
 looked at, and only the ones that its base resolution needs, so cost does not grow with the image.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
@@ -13,6 +14,8 @@ import tensorflow as tf
 from tnet_tf.layers import runtime
 
 Size: TypeAlias = int | tf.Tensor
+# Pixels along one axis and their weights.
+Tap: TypeAlias = tuple[tf.Tensor, tf.Tensor]
 
 
 class Regions(NamedTuple):
@@ -178,14 +181,31 @@ def _ends(start: tf.Tensor, size: Size, resolution: int, side: Size) -> tuple[tf
 
 def _gathered(images: tf.Tensor, regions: Regions, resolution: tuple[int, int]) -> tf.Tensor:
     """`crop_and_resize` of any regions, pixel by pixel."""
-    height, width = image_size(images)
-    channels = images.shape[-1]
     rows = _taps(regions.top, regions.height, resolution[0], regions.bounds[:, 0::2])
     columns = _taps(regions.left, regions.width, resolution[1], regions.bounds[:, 1::2])
+    return gather_bilinear(images, regions.image, rows, columns)
+
+
+def gather_bilinear(
+    images: tf.Tensor, image: tf.Tensor, rows: Sequence[Tap], columns: Sequence[Tap]
+) -> tf.Tensor:
+    """Sums of pixels, each with the product of its row's and its column's weight.
+
+    Args:
+      images: (n, H, W, C), float in [-1, 1], or uint8 in 0 .. 255.
+      image: (m,) int32, the image that each of the m results is read from.
+      rows: taps, each a pair of pixels (m, h) int32 and weights (m, h) float32.
+      columns: taps, the same with (m, w).
+
+    Returns:
+      (m, h, w, C) float32; pixels of uint8 images are brought to [-1, 1].
+    """
+    height, width = image_size(images)
+    resolution, channels = (rows[0][0].shape[1], columns[0][0].shape[1]), images.shape[-1]
     flat = tf.reshape(images, (-1, channels))
     views = 0.0
     for row, row_weights in rows:
-        line = regions.image[:, tf.newaxis] * height + tf.clip_by_value(row, 0, height - 1)
+        line = image[:, tf.newaxis] * height + tf.clip_by_value(row, 0, height - 1)
         line = tf.cast(line, tf.int64) * tf.cast(width, tf.int64)
         lines = 0.0
         for column, column_weights in columns:
@@ -203,9 +223,7 @@ def _same(size: Size, resolution: int) -> bool:
     return isinstance(size, int) and size == resolution
 
 
-def _taps(
-    start: tf.Tensor, size: Size, resolution: int, bounds: tf.Tensor
-) -> list[tuple[tf.Tensor, tf.Tensor]]:
+def _taps(start: tf.Tensor, size: Size, resolution: int, bounds: tf.Tensor) -> list[Tap]:
     """Pixels to add up along one axis.
 
     Returns:

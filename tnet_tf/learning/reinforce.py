@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tnet_tf.config import LearningConfig
+from tnet_tf.learning.cross_entropy import cross_entropy, reward
 from tnet_tf.outputs import Outputs
 
 
@@ -72,14 +73,3 @@ def learning_rule(
     )
     mean_reward = lambda_r * sequence_reward + (1 - lambda_r) * location_reward
     return terms, tf.stop_gradient(tf.reduce_mean(mean_reward))
-
-
-def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """-log p(label): logits (.., classes) and labels that broadcast to (..) give (..)."""
-    labels = tf.broadcast_to(labels, tf.shape(logits)[:-1])
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-
-
-def reward(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """1.0 where the most probable class is the label, else 0.0; shapes as in `cross_entropy`."""
-    return tf.cast(tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels, tf.float32)

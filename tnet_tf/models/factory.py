@@ -9,16 +9,22 @@ from tnet_tf.config import ModelConfig
 from tnet_tf.errors import UserError
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.bagnet import BagNet77
-from tnet_tf.models.efficientnet import VARIANTS, EfficientNet
+from tnet_tf.models.efficientnet import VARIANTS as EFFICIENTNETS
+from tnet_tf.models.efficientnet import EfficientNet
 from tnet_tf.models.feedforward import FeedForward
+from tnet_tf.models.mgnet import MGNet
 from tnet_tf.models.plain_cnn import PlainCNN
+from tnet_tf.models.resnet import VARIANTS as RESNETS
+from tnet_tf.models.resnet import ResNet
 from tnet_tf.models.tnet import TNet
 
 # Backbone and the arguments that make it this one; new backbones are rows here.
 BACKBONES: dict[str, tuple[type[Backbone], dict[str, Any]]] = {
     "bagnet77": (BagNet77, {}),
     "plain_cnn": (PlainCNN, {}),
-    **{f"efficientnet_{name}": (EfficientNet, {"variant": name}) for name in VARIANTS},
+    **{f"efficientnet_{name}": (EfficientNet, {"variant": name}) for name in EFFICIENTNETS},
+    **{name: (ResNet, {"variant": name}) for name in RESNETS},
+    **{f"{name}_no_maxpool": (ResNet, {"variant": name, "max_pool": False}) for name in RESNETS},
 }
 
 
@@ -33,7 +39,7 @@ def build_backbone(config: ModelConfig) -> Backbone:
             f"--backbone={config.backbone} is unknown; there are {', '.join(sorted(BACKBONES))}"
         )
     backbone, row = BACKBONES[config.backbone]
-    per_level = config.model == "tnet" and config.normalization == "per_level"
+    per_level = config.model != "feedforward" and config.normalization == "per_level"
     wanted = {
         "normalization_levels": config.levels if per_level else 1,
         "stochastic_depth": config.stochastic_depth,
@@ -67,6 +73,16 @@ def build_model(config: ModelConfig, classes: int) -> keras.Model:
     backbone = build_backbone(config)
     if config.model == "feedforward":
         return FeedForward(backbone, classes, config.dropout, name="feedforward")
+    if config.model == "mgnet":
+        return MGNet(
+            backbone,
+            classes,
+            base_resolution=config.base_resolution,
+            locations=config.locations,
+            region_scale=config.region_scale,
+            gradient_scale=config.gradient_scale,
+            name="mgnet",
+        )
     return TNet(
         backbone,
         classes,

@@ -7,12 +7,13 @@ import tensorflow as tf
 
 from tnet_tf.layers.grid import to_symmetric
 from tnet_tf.models.backbone import Backbone
+from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.tnet_modules import ClassificationModule
 from tnet_tf.outputs import Outputs
 
 
 @keras.saving.register_keras_serializable(package="tnet_tf")
-class FeedForward(keras.Model):
+class FeedForward(Classifier):
     """Looks at every pixel of the image once.
 
     Args:
@@ -27,9 +28,7 @@ class FeedForward(keras.Model):
     """
 
     def __init__(self, backbone: Backbone, classes: int, dropout: float = 0.0, **kwargs: Any):
-        super().__init__(autocast=False, **kwargs)
-        self.arguments = {"classes": classes, "dropout": dropout}
-        self.feature_extraction = backbone
+        super().__init__(backbone, classes=classes, dropout=dropout, **kwargs)
         self.classification = ClassificationModule(
             backbone.feature_channels,
             classes,
@@ -73,14 +72,3 @@ class FeedForward(keras.Model):
             location_probs=(),
             cells=tf.zeros((count, 0), tf.int32),
         )
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        backbone = keras.saving.serialize_keras_object(self.feature_extraction)
-        return {"name": self.name, "backbone": backbone, **self.arguments}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "FeedForward":
-        """The network that `get_config` describes."""
-        backbone = keras.saving.deserialize_keras_object(config["backbone"], custom_objects)
-        return cls(**{**config, "backbone": backbone})

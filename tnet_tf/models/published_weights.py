@@ -1,4 +1,4 @@
-"""Weights in: published TensorFlow checkpoints, keras.applications files, our own models.
+"""Weights in: published checkpoints, keras.applications files, our own models.
 
 Every weight of a network of ours has a name that says where it sits, such as
 `feature_extraction/block3/project/convolution/kernel`. A source of weights is read into a
@@ -6,6 +6,7 @@ dictionary from *its* names to arrays; a table of name changes tells how ours tr
 """
 
 import dataclasses
+import functools
 import re
 import warnings
 from collections.abc import Callable, Iterable
@@ -17,11 +18,13 @@ import numpy as np
 import tensorflow as tf
 
 from tnet_tf.errors import UserError
+from tnet_tf.models import pytorch_weights
 from tnet_tf.models.backbone import IMAGENET_MEAN, Backbone
 from tnet_tf.models.bagnet import BagNet77
 from tnet_tf.models.bagnet import block_groups as bagnet_groups
 from tnet_tf.models.efficientnet import EfficientNet
 from tnet_tf.models.efficientnet import block_groups as efficientnet_groups
+from tnet_tf.models.resnet import ResNet
 
 Arrays = dict[str, np.ndarray]
 
@@ -107,10 +110,12 @@ def load_pretrained(model: keras.Model, path: str) -> LoadReport:
     """Starts a model from weights in a file.
 
     Args:
-      model: TNet, a feed-forward baseline or a backbone.
+      model: TNet, MGNet, a feed-forward baseline or a backbone.
       path: a TensorFlow checkpoint with the published names (its prefix, its .index file or its
-        folder), a keras.applications EfficientNet file (.h5, .weights.h5, .keras), or a model of
-        this package (.keras, .weights.h5) or the folder of a run that holds one.
+        folder), a keras.applications EfficientNet file (.h5, .weights.h5, .keras), a PyTorch
+        state_dict of the published MGNet or of torchvision's ResNets (.safetensors, .npz, .pt,
+        .pth, .ckpt), or a model of this package (.keras, .weights.h5) or the folder of a run that
+        holds one.
 
     Returns:
       What was loaded, skipped and left at its initial value.
@@ -132,7 +137,7 @@ def load_pretrained(model: keras.Model, path: str) -> LoadReport:
         if _same_weights(value.shape, tuple(variable.shape)):
             assignments.append((variable, value.reshape(variable.shape)))
             loaded.append(name)
-        elif name.startswith("classification/"):
+        elif name.startswith(("classification/", "glimpse_classification/")):
             skipped.append(name)
         else:
             raise UserError(
@@ -203,6 +208,16 @@ def _published_name(model: keras.Model) -> Callable[[str], str]:
     return translate
 
 
+def _pytorch_name(model: keras.Model) -> Callable[[str], str]:
+    backbone = _backbone(model)
+    if not isinstance(backbone, ResNet):
+        raise UserError(
+            f"PyTorch's weights fit a network of the ResNet family, not a "
+            f"{type(backbone).__name__} (--backbone)"
+        )
+    return functools.partial(pytorch_weights.pytorch_name, backbone.variant)
+
+
 def _keras_applications_name(model: keras.Model) -> Callable[[str], str]:
     groups = efficientnet_groups(_efficientnet(model).variant)
 
@@ -232,6 +247,8 @@ def _read(model: keras.Model, path: str) -> tuple[Arrays, Callable[[str], str]]:
     try:
         if place.is_file() and place.suffix in (".h5", ".keras"):
             return _read_keras(model, place)
+        if place.is_file() and place.suffix in pytorch_weights.SUFFIXES:
+            return pytorch_weights.read(place), _pytorch_name(model)
         checkpoint = tf.train.latest_checkpoint(path) if place.is_dir() else None
         prefix = checkpoint or path.removesuffix(".index")
         if Path(f"{prefix}.index").is_file():
@@ -241,7 +258,8 @@ def _read(model: keras.Model, path: str) -> tuple[Arrays, Callable[[str], str]]:
         raise UserError(f"--pretrained={path} can't be read: {reason}") from error
     raise UserError(
         f"--pretrained={path}: no such weights; give a TensorFlow checkpoint's prefix, a .h5, "
-        ".weights.h5 or .keras file, or the folder of a finished run"
+        ".weights.h5, .keras, .safetensors, .npz, .pt, .pth or .ckpt file, or the folder of a "
+        "finished run"
     )
 
 

@@ -10,6 +10,7 @@ from tnet_tf.layers import grid as grids
 from tnet_tf.layers import sampling as samplers
 from tnet_tf.layers.randomness import next_key
 from tnet_tf.models.backbone import Backbone
+from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.tnet_modules import (
     LOCATION_MODULES,
     POSITIONAL_MODULES,
@@ -35,7 +36,7 @@ class Attended(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="tnet_tf")
-class TNet(keras.Model):
+class TNet(Classifier):
     """Hard attention over the scale space of an image of any size.
 
     Args:
@@ -77,27 +78,26 @@ class TNet(keras.Model):
         dropout: float = 0.0,
         **kwargs: Any,
     ):
-        # Images stay as they are, whatever the network computes in: only crops are converted.
-        super().__init__(autocast=False, **kwargs)
-        self.arguments = {
-            "classes": classes,
-            "base_resolution": tuple(base_resolution),
-            "grid": grid,
-            "cell": cell,
-            "locations": tuple(locations),
-            "sampling": sampling,
-            "location_module": location_module,
-            "positional_module": positional_module,
-            "feature_weighting": feature_weighting,
-            "dropout": dropout,
-        }
+        super().__init__(
+            backbone,
+            classes=classes,
+            base_resolution=tuple(base_resolution),
+            grid=grid,
+            cell=cell,
+            locations=tuple(locations),
+            sampling=sampling,
+            location_module=location_module,
+            positional_module=positional_module,
+            feature_weighting=feature_weighting,
+            dropout=dropout,
+            **kwargs,
+        )
         height, width = base_resolution
         self.base_resolution = (height, width)
         self.grid, self.cell, self.sampling = grid, cell, sampling
         self.locations = tuple(locations)
         self.grid_slices = backbone.grid_slices(self.base_resolution, grid, cell)
         channels = self.channels = backbone.feature_channels
-        self.feature_extraction = backbone
         self.location = LOCATION_MODULES[location_module](
             backbone.grid_channels, channels, name="location"
         )
@@ -208,14 +208,3 @@ class TNet(keras.Model):
             location_probs=tuple(choice.probabilities for choice in attended),
             cells=by_image(cells),
         )
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        backbone = keras.saving.serialize_keras_object(self.feature_extraction)
-        return {"name": self.name, "backbone": backbone, **self.arguments}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "TNet":
-        """The network that `get_config` describes."""
-        backbone = keras.saving.deserialize_keras_object(config["backbone"], custom_objects)
-        return cls(**{**config, "backbone": backbone})

@@ -1,4 +1,4 @@
-"""Optimisers, one per group of layers, and their step schedule (paper 5.1, appendix 2.2)."""
+"""Optimisers, one per group of layers (paper 5.1, appendix 2.2)."""
 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 import keras
 
 from tnet_tf.config import TrainConfig
+from tnet_tf.training.schedules import learning_rate_schedule
 
 
 class LayerGroup(NamedTuple):
@@ -20,17 +21,6 @@ class LayerGroup(NamedTuple):
     name: str
     optimizer: keras.optimizers.Optimizer
     variables: list[keras.Variable]
-
-
-def step_schedule(
-    rate: float, steps: int, config: TrainConfig
-) -> keras.optimizers.schedules.LearningRateSchedule:
-    """The learning rate that drops once, after a share of all steps."""
-    drop_at = round(config.learning_rate_drop_at * steps)
-    # A rate holds up to and including its boundary, and the first step is number 0.
-    return keras.optimizers.schedules.PiecewiseConstantDecay(
-        [drop_at - 1], [rate, rate * config.learning_rate_drop]
-    )
 
 
 def make_groups(
@@ -62,7 +52,7 @@ def make_groups(
             if not split or (key in pretrained) == (name == "pretrained")
         ]
         if members:
-            optimizer = _optimizer(step_schedule(rate, steps, config), config, name)
+            optimizer = _optimizer(learning_rate_schedule(rate, steps, config), config, name)
             optimizer.build(members)
             groups.append(LayerGroup(name, optimizer, members))
     return groups

@@ -10,8 +10,11 @@ from tnet_tf.config import LearningConfig
 from tnet_tf.layers.randomness import keyed_randomness
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.learning.contrastive import contrastive_loss
+from tnet_tf.learning.cross_entropy import reward
+from tnet_tf.learning.joint_classifiers import joint_classifiers
 from tnet_tf.learning.regularization import sum_of_squares
-from tnet_tf.learning.reinforce import learning_rule, reward
+from tnet_tf.learning.reinforce import learning_rule
+from tnet_tf.outputs import Outputs
 from tnet_tf.training.optimizers import LayerGroup
 
 Metrics = dict[str, tf.Tensor]
@@ -81,7 +84,7 @@ class TrainStep:
         images, labels = (tf.repeat(part, samples, 0) for part in (batch.image, batch.label))
         with tf.GradientTape() as tape, keyed_randomness(key):
             outputs = self.model(images, training=True)
-            terms, mean_reward = learning_rule(outputs, labels, self.baseline.value, self.config)
+            terms, mean_reward = self._loss_terms(outputs, labels)
             losses = {**terms._asdict(), **self._penalties(outputs.features, labels, replicas)}
             loss = tf.add_n(list(losses.values()))
             # Gradients are summed over replicas, so each contributes its share of the mean.
@@ -97,8 +100,14 @@ class TrainStep:
             "accuracy_by_locations": tf.reduce_mean(by_count, axis=0),
         }
 
+    def _loss_terms(self, outputs: Outputs, labels: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        """The terms of the learning rule, and the mean reward."""
+        if self.config.rule == "joint_classifiers":
+            return joint_classifiers(outputs, labels, self.config)
+        return learning_rule(outputs, labels, self.baseline.value, self.config)
+
     def _penalties(self, features: tf.Tensor, labels: tf.Tensor, replicas: Any) -> Metrics:
-        """The weighted terms besides eq. 3 that are switched on."""
+        """The weighted terms besides the learning rule's that are switched on."""
         penalties = {}
         if self.config.l2_weight:
             weights = [v for v in self.variables if "normalization" not in v.path.split("/")]

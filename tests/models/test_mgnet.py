@@ -1,0 +1,478 @@
+import functools
+import importlib.util
+import io
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from safetensors.numpy import save_file
+
+from tests.models import golden
+from tests.networks import MGNET, TINY_MGNET, build
+from tnet_tf.errors import UserError
+from tnet_tf.layers import glimpses
+from tnet_tf.models.mgnet import MGNet
+from tnet_tf.models.plain_cnn import PlainCNN
+from tnet_tf.models.published_weights import load_pretrained, variable_names
+
+GOLDEN = ("resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2")
+CLASSIFIERS = {
+    f"{name}/linear/{leaf}"
+    for name in ("classification", "glimpse_classification")
+    for leaf in ("kernel", "bias")
+}
+
+
+@pytest.fixture
+def images():
+    return tf.random.stateless_uniform((3, 96, 80, 3), (1, 2), -1, 1)
+
+
+def network(config=TINY_MGNET, classes=4, **changes):
+    """A network that looks at other regions for other images, the same at every call."""
+    keras.utils.set_random_seed(0)
+    model = build(config, classes, **changes)
+    random = np.random.default_rng(0)
+    for weight in model.weights:
+        if weight.path.endswith(("beta", "moving_mean", "bias")):
+            weight.assign(random.normal(0, 0.1, weight.shape))
+    kernel = model.localization.linear.kernel
+    kernel.assign(random.normal(0, 3 / kernel.shape[0] ** 0.5, kernel.shape))
+    return model
+
+
+def assert_same(outputs, expected):
+    for name, one, other in zip(outputs._fields, outputs, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4, err_msg=name)
+
+
+def affine_of(boxes, side):
+    """The affine vectors (scale, x, y) of boxes, by algebra.
+
+    Args:
+      boxes: (.., 4).
+      side: of the image in pixels, or (height, width).
+    """
+    sides = np.broadcast_to(side, 2)
+    first, last = (
+        (boxes[..., i : i + 2] * sides - shift) / (sides - 1) for i, shift in ((0, 0), (2, 1))
+    )
+    centre = first + last - 1
+    return np.stack([(last - first)[..., 0], centre[..., 1], centre[..., 0]], axis=-1)
+
+
+def test_one_pass_holds_the_predictions_of_every_smaller_number_of_locations(images):
+    model = network(locations=(4,))
+    full = model(images)
+    assert full.logits_by_count.shape == full.feature_logits.shape == (3, 5, 4)
+    for count in range(5):
+        alone = model(images, locations=(count,) if count else ())
+        assert alone.logits_by_count.shape == alone.feature_logits.shape == (3, count + 1, 4)
+        assert alone.logits_without_context.shape == (3, count, 4)
+        assert alone.boxes.shape == (3, count, 4)
+        assert alone.log_probs.shape == (3, count)
+        assert alone.levels.numpy().tolist() == [2] * count
+        assert alone.weights.shape == (3, count + 1)
+        assert alone.cells.shape == (3, 0)
+        assert alone.location_probs == ()
+        np.testing.assert_allclose(full.logits_by_count[:, : count + 1], alone.logits_by_count)
+        np.testing.assert_allclose(full.feature_logits[:, : count + 1], alone.feature_logits)
+        np.testing.assert_allclose(full.boxes[:, :count], alone.boxes)
+        np.testing.assert_array_equal(alone.logits, alone.logits_by_count[:, -1])
+
+
+def test_a_call_may_ask_for_more_locations_than_the_constructor(images):
+    model = network(locations=(1,))
+    assert model(images).logits_by_count.shape == (3, 2, 4)
+    assert model(images, locations=(3,)).logits_by_count.shape == (3, 4, 4)
+    assert_same(model(images, locations=(0,)), model(images, locations=()))
+
+
+def test_any_batch_and_size_run_in_one_graph(images):
+    model, traces = network(), []
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3))])
+    def predict(images):
+        traces.append(1)
+        return model(images)
+
+    for pixels in (images, images[:1, :50, :70], images[:2, :32, :32]):
+        assert_same(predict(pixels), model(pixels))
+    assert len(traces) == 1
+
+
+class CountedCNN(PlainCNN):
+    """A backbone that counts what is looked at, in graphs, too."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.looks = tf.Variable(0)
+
+    def call(self, images, level=1, training=False):
+        self.looks.assign_add(1)
+        return super().call(images, level=level, training=training)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_tensor_of_locations_exits_early(images, compiled):
+    model = MGNet(CountedCNN(), 4, (32, 32), locations=(3,))
+    model.localization.linear.kernel.assign(3 * network().localization.linear.kernel.value)
+
+    def predict(images, count):
+        return model(images, locations=(count,))
+
+    if compiled:
+        size, number = tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((), tf.int32)
+        predict = tf.function(predict, input_signature=[size, number])
+    for count in range(6):
+        expected = model(images, locations=(min(count, 3),))
+        model.feature_extraction.looks.assign(0)
+        assert_same(predict(images, tf.constant(count)), expected)
+        # At most as often as the constructor says.
+        assert model.feature_extraction.looks == 1 + min(count, 3)
+
+
+def test_with_no_locations_and_the_image_s_resolution_it_is_the_feed_forward_network(images):
+    model = network(base_resolution=(96, 80), locations=(0,))
+    outputs = model(images)
+    features, _ = model.feature_extraction(images)
+    vector = np.concatenate([features, np.tile([1, 0, 0], (3, 1))], axis=1)
+    # Attention over one vector is that vector.
+    fusion = model.fusion
+    values = vector @ fusion.value.kernel + fusion.value.bias
+    values = values @ fusion.output_layer.kernel + fusion.output_layer.bias
+    centred = values - values.mean(axis=1, keepdims=True)
+    normalized = centred / np.sqrt(values.var(axis=1, keepdims=True) + 1e-5)
+    fused = np.maximum(normalized + fusion.normalization.beta, 0)
+    classifier = model.classification.linear
+    np.testing.assert_allclose(outputs.features, fused, atol=1e-4)
+    np.testing.assert_allclose(
+        outputs.logits, fused @ classifier.kernel + classifier.bias, atol=1e-4
+    )
+    glimpse_logits = model.glimpse_classification(features)
+    np.testing.assert_allclose(outputs.feature_logits[:, 0], glimpse_logits, atol=1e-5)
+    np.testing.assert_array_equal(outputs.weights, [[1]] * 3)
+
+
+def test_every_glimpse_is_where_the_one_before_it_has_sent_it(images):
+    """The recurrence of figure 2, glimpse by glimpse, out of the modules."""
+    model = network(locations=(3,))
+    outputs = model(images)
+    affine = np.tile(np.float32([1, 0, 0]), (3, 1))
+    vectors = []
+    for glimpse in range(4):
+        views = glimpses.sample_glimpses(images, tf.constant(affine), (32, 32))
+        features, _ = model.feature_extraction(views)
+        glimpse_logits = model.glimpse_classification(features)
+        np.testing.assert_allclose(outputs.feature_logits[:, glimpse], glimpse_logits, atol=1e-4)
+        vectors.append(tf.concat([features, affine], axis=1))
+        fused, weights = model.fusion(vectors)
+        logits = model.classification(fused)
+        np.testing.assert_allclose(outputs.logits_by_count[:, glimpse], logits, atol=1e-4)
+        affine = model.localization(fused)
+        if glimpse < 3:
+            found = affine_of(outputs.boxes[:, glimpse].numpy().astype(np.float64), (96, 80))
+            np.testing.assert_allclose(found, affine, atol=1e-5)
+    for count in (1, 2, 3):
+        logits = model.classification(model.fusion(vectors[1 : count + 1])[0])
+        found = outputs.logits_without_context[:, count - 1]
+        np.testing.assert_allclose(found, logits, atol=1e-4)
+    np.testing.assert_allclose(outputs.weights, weights, atol=1e-5)
+    np.testing.assert_allclose(tf.reduce_sum(outputs.weights, axis=1), np.ones(3), rtol=1e-5)
+    np.testing.assert_allclose(outputs.features, fused, atol=1e-4)
+
+
+def test_fusion_is_eq_3():
+    model = network()
+    fusion, random = model.fusion, np.random.default_rng(1)
+    for weight in fusion.weights:
+        weight.assign(random.normal(0, 0.2, weight.shape))
+    vectors = random.normal(0, 1, (5, 3, fusion.channels)).astype(np.float32)
+    fused, weights = fusion(tf.unstack(vectors, axis=1))
+
+    query, key, value, output = (
+        lambda x, layer=layer: x @ np.float64(layer.kernel) + np.float64(layer.bias)
+        for layer in (fusion.query, fusion.key, fusion.value, fusion.output_layer)
+    )
+    for seen, found, weighed in zip(vectors, fused, weights, strict=True):
+        asked = np.exp(query(seen)[-1] @ key(seen).T / fusion.channels**0.5)
+        expected_weights = asked / asked.sum()
+        answer = output(expected_weights @ value(seen))
+        answer = (answer - answer.mean()) / np.sqrt(answer.var() + 1e-5)
+        answer = answer * fusion.normalization.gamma + fusion.normalization.beta
+        np.testing.assert_allclose(weighed, expected_weights, atol=1e-5)
+        np.testing.assert_allclose(found, np.maximum(answer, 0), atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [(0.2, 0.5), (0.3, 0.3), (0.1, 1.0)])
+def test_regions_are_eq_4_and_inside_of_the_image(scale):
+    model = network(region_scale=scale, locations=(3,))
+    fused = 9 * np.random.default_rng(0).normal(size=(2000, model.channels + 3))
+    shares = model.localization.linear(fused).numpy()
+    shares = 1 / (1 + np.exp(-shares.astype(np.float64)))
+    assert shares.min() < 0.01 and shares.max() > 0.99
+    affine = model.localization(tf.constant(fused, tf.float32))
+    scales = scale[0] + (scale[1] - scale[0]) * shares[:, 0]
+    np.testing.assert_allclose(affine[:, 0], scales, atol=1e-5)
+    for axis in (1, 2):
+        centres = (2 * shares[:, axis] - 1) * (1 - scales)
+        np.testing.assert_allclose(affine[:, axis], centres, atol=1e-5)
+
+    boxes = model(tf.random.uniform((20, 40, 56, 3), -1, 1)).boxes.numpy().astype(np.float64)
+    assert boxes.min() >= 0 and boxes.max() <= 1
+    # The same share of the height and of the width.
+    for axis, side in ((0, 40), (1, 56)):
+        shares = ((boxes[..., axis + 2] - boxes[..., axis]) * side - 1) / (side - 1)
+        assert (shares > scale[0] - 1e-5).all() and (shares < scale[1] + 1e-5).all()
+
+
+def test_pixels_as_uint8_give_what_floats_give(images):
+    pixels = tf.cast(tf.round((images + 1) * 127.5), tf.uint8)
+    floats = tf.cast(pixels, tf.float32) / 127.5 - 1
+    model = network()
+    assert_same(model(pixels), model(floats))
+    whole = network(base_resolution=(96, 80))
+    assert_same(whole(pixels), whole(floats))
+
+
+def localization_gradient(images, scale, locations=(1,)):
+    """Of the logits with respect to the localization network's weights."""
+    model = network(gradient_scale=scale)
+    weights = [variable.value for variable in model.localization.trainable_variables]
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(model(images, locations=locations).logits ** 2)
+    return [gradient.numpy() for gradient in tape.gradient(total, weights)]
+
+
+def test_the_localization_network_s_gradient_is_scaled(images):
+    one, twice, none = (localization_gradient(images, scale) for scale in (0.01, 0.02, 0.0))
+    for gradients in zip(one, twice, none, strict=True):
+        assert np.abs(gradients[0]).max() > 1e-6
+        np.testing.assert_allclose(gradients[1], 2 * gradients[0], rtol=1e-4, atol=1e-8)
+        np.testing.assert_array_equal(gradients[2], np.zeros_like(gradients[2]))
+
+
+def test_the_localization_network_learns_from_pixels_not_from_the_position():
+    even = tf.fill((2, 96, 80, 3), 0.3)
+    model = network()
+    boxes = [model(pixels).boxes for pixels in (even, tf.zeros_like(even))]
+    assert np.abs(boxes[0] - boxes[1]).max() > 1e-3  # It does look elsewhere.
+    for gradient in localization_gradient(even, 1.0, locations=(2,)):
+        np.testing.assert_array_equal(gradient, np.zeros_like(gradient))
+
+
+def test_gradients_reach_every_weight_in_training(images):
+    model = network(normalization="per_level")
+    with tf.GradientTape() as tape:
+        outputs = model(images, training=True)
+        total = tf.reduce_sum(outputs.logits_by_count**2) + tf.reduce_sum(outputs.feature_logits**2)
+    gradients = tape.gradient(total, [v.value for v in model.trainable_variables])
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        # Softmax does not see what is added to every score.
+        if variable.path.endswith("key/bias"):
+            continue
+        assert gradient is not None and np.any(gradient), variable.path
+
+
+def test_without_context_the_first_glimpse_does_not_count():
+    model = network()
+    # Every look goes to the middle, 0.35 of the side.
+    for weight in model.localization.weights:
+        weight.assign(tf.zeros(weight.shape))
+    middle = tf.random.stateless_uniform((2, 40, 40, 3), (1, 2), -1, 1)
+    frame = [[0, 0], [28, 28], [28, 28], [0, 0]]
+    dark, bright = (model(tf.pad(middle, frame, constant_values=v)) for v in (-0.5, 0.5))
+    without = dark.logits_without_context, bright.logits_without_context
+    np.testing.assert_allclose(*without, atol=1e-5)
+    assert np.abs(dark.logits - bright.logits).max() > 1e-3
+
+
+def test_batchnorm_per_level_is_one_set_for_whole_images_and_one_for_regions(images):
+    def averages(locations):
+        model = network(normalization="per_level", locations=(3,))
+        normalization = model.feature_extraction.convolutions[0].normalization
+        before = [average.numpy() for average in normalization.moving_mean]
+        model(images, locations=locations, training=True)
+        return before, [average.numpy() for average in normalization.moving_mean]
+
+    (before, first), (_, every) = averages((0,)), averages((3,))
+    assert len(before) == 2
+    assert (first[0] != before[0]).all() and (every[1] != before[1]).all()
+    np.testing.assert_array_equal(first[1], before[1])
+    np.testing.assert_array_equal(every[0], first[0])
+
+
+@pytest.mark.parametrize("changes", [{}, {"normalization": "per_level"}, {"locations": (0,)}])
+def test_networks_survive_saving_and_graph_mode(images, changes, tmp_path):
+    model = network(**changes)
+    model.save(tmp_path / "model.keras")
+    restored = keras.saving.load_model(tmp_path / "model.keras")
+    assert restored.get_config() == model.get_config()
+    model.save_weights(tmp_path / "model.weights.h5")
+    fresh = build(TINY_MGNET, **changes)
+    fresh.load_weights(tmp_path / "model.weights.h5")
+    for other in (restored, fresh, tf.function(model)):
+        assert_same(other(images), model(images))
+
+
+def test_weights_start_as_pytorch_s_do_and_no_two_alike():
+    model = build(classes=50, config=TINY_MGNET)
+    fusion, width = model.fusion, model.channels + 3
+    kernels = [layer.kernel.numpy() for layer in (fusion.query, fusion.key, fusion.value)]
+    # Xavier's bound for one matrix of all three: fans d and 3 d.
+    for kernel in kernels:
+        assert np.abs(kernel).max() == pytest.approx(np.sqrt(6 / (4 * width)), rel=0.01)
+    assert len({kernel.tobytes() for kernel in kernels}) == 3
+    for layer, inputs in (
+        (fusion.output_layer, width),
+        (model.localization.linear, width),
+        (model.classification.linear, width),
+        (model.glimpse_classification.linear, model.channels),
+    ):
+        assert np.abs(layer.kernel).max() == pytest.approx(inputs**-0.5, rel=0.05)
+        if layer is not fusion.output_layer:
+            assert 0 < np.abs(layer.bias).max() <= inputs**-0.5
+            assert np.not_equal(layer.bias, layer.kernel[0]).all()
+    for layer in (fusion.query, fusion.key, fusion.value, fusion.output_layer):
+        assert not np.any(layer.bias)
+
+
+@pytest.mark.parametrize("backbone", GOLDEN)
+def test_mgnet_looks_and_classifies_as_published(backbone, tmp_path):
+    description, expected = golden.read(f"mgnet_{backbone}_imagenet100_224")
+    model = build(MGNET, 100, backbone=backbone)
+    save_file(published(backbone), tmp_path / "published.safetensors")
+    report = load_pretrained(model, str(tmp_path / "published.safetensors"))
+    assert not report.initial + report.skipped + report.unused
+    trained = sum(np.prod(variable.shape) for variable in model.trainable_weights)
+    assert trained == description["params"]
+    images = golden.images(
+        description["image_seed"], description["images"], description["image_size"]
+    )
+    outputs = model(tf.constant(images))
+
+    affine = affine_of(outputs.boxes.numpy().astype(np.float64), description["image_size"])
+    np.testing.assert_allclose(affine.swapaxes(0, 1), expected["affine"][1:], atol=1e-5)
+    by_glimpse = np.swapaxes(outputs.logits_by_count, 0, 1)
+    np.testing.assert_allclose(by_glimpse, expected["logits"], atol=1e-4)
+    glimpse_logits = np.swapaxes(outputs.feature_logits, 0, 1)
+    np.testing.assert_allclose(glimpse_logits, expected["glimpse_logits"], atol=1e-4)
+    thumbnail = glimpses.sample_whole(tf.constant(images), (96, 96))
+    features, _ = model.feature_extraction(thumbnail)
+    np.testing.assert_allclose(features, expected["feature_1"], atol=1e-4)
+    second = glimpses.sample_glimpses(images, expected["affine"][1], (96, 96))
+    np.testing.assert_allclose(second[:, :8, :8], expected["glimpse_2_patch"], atol=1e-4)
+
+
+@functools.lru_cache(maxsize=1)
+def published(backbone="resnet18"):
+    """A published MGNet of 100 classes: weights by PyTorch's names."""
+    description, _ = golden.read(f"mgnet_{backbone}_imagenet100_224")
+    return {n: golden.pytorch_weight(n, shape) for n, shape in description["variables"]}
+
+
+@functools.cache
+def torchvision():
+    """A ResNet-18 of 1000 classes, as torchvision names its weights."""
+    weights = {
+        name.removeprefix("backbone."): value
+        for name, value in published().items()
+        if name.startswith("backbone.")
+    }
+    weights["bn1.num_batches_tracked"] = np.array(7)
+    weights["fc.weight"] = golden.pytorch_weight("fc.weight", [1000, 512])
+    return {**weights, "fc.bias": np.ones(1000, np.float32)}
+
+
+def test_a_classifier_of_other_classes_is_skipped(tmp_path):
+    np.savez(tmp_path / "published.npz", **{f"model.{n}": v for n, v in published().items()})
+    model = build(MGNET, 7)
+    report = load_pretrained(model, str(tmp_path / "published.npz"))
+    assert set(report.skipped) == CLASSIFIERS
+    assert not report.initial + report.unused
+    stem = published()["backbone.conv1.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(model.feature_extraction.stem.convolution.kernel, stem)
+    queries = published()["feat_fusion.mha.in_proj_weight"][:515].T
+    np.testing.assert_array_equal(model.fusion.query.kernel, queries)
+
+
+@pytest.mark.parametrize("file", ["resnet18.safetensors", "resnet18.npz"])
+def test_weights_of_torchvision_start_the_backbone(file, tmp_path):
+    path = tmp_path / file
+    save_file(torchvision(), path) if path.suffix == ".safetensors" else np.savez(
+        path, **torchvision()
+    )
+    model = build(MGNET, 7, normalization="per_level")
+    report = load_pretrained(model, str(path))
+    assert all(name.startswith("feature_extraction/") for name in report.loaded)
+    assert not any(name.startswith("feature_extraction/") for name in report.initial)
+    assert not report.unused
+    assert report.skipped == ("classification/linear/kernel", "classification/linear/bias")
+    names = variable_names(model)
+    for level in (1, 2):
+        gamma = names[f"feature_extraction/block8/convolution2/normalization/gamma_{level}"]
+        np.testing.assert_array_equal(gamma, torchvision()["layer4.1.bn2.weight"])
+    kernel = names["feature_extraction/block3/shortcut/convolution/kernel"]
+    theirs = torchvision()["layer2.0.downsample.0.weight"]
+    np.testing.assert_array_equal(kernel[0, 0], theirs[:, :, 0, 0].T)
+
+
+def test_weights_of_torchvision_are_a_whole_feed_forward_network(images, tmp_path):
+    save_file(torchvision(), tmp_path / "resnet18.safetensors")
+    model = build(MGNET, 1000, model="feedforward")
+    report = load_pretrained(model, str(tmp_path / "resnet18.safetensors"))
+    assert not report.initial + report.skipped + report.unused
+    features, _ = model.feature_extraction(images)
+    expected = features @ torchvision()["fc.weight"].T + 1
+    np.testing.assert_allclose(model(images).logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def the_error(model, path):
+    """The one line in which a file is refused."""
+    with pytest.raises(UserError) as error:
+        load_pretrained(model, str(path))
+    assert len(str(error.value).splitlines()) == 1
+    assert str(error.value).startswith(f"--pretrained={path}")
+    return str(error.value)
+
+
+def test_weights_of_another_backbone_are_named_as_such(tmp_path):
+    path = tmp_path / "resnet50.safetensors"
+    save_file({"layer1.0.conv1.weight": np.zeros((64, 64, 1, 1))}, path)
+    assert "choose the --backbone that the file was made with" in the_error(build(MGNET), path)
+    with pytest.raises(UserError, match="a network of the ResNet family, not a PlainCNN"):
+        load_pretrained(build(TINY_MGNET), str(path))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is installed")
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt"])
+def test_files_that_only_pytorch_reads_need_it(suffix, tmp_path):
+    path = tmp_path / f"published{suffix}"
+    path.write_bytes(b"PK")
+    message = the_error(build(TINY_MGNET), path)
+    assert f"only PyTorch reads {suffix} files" in message
+    assert "safetensors.torch.save_file" in message
+
+
+def broken_files():
+    """Contents that are not what their suffix says."""
+    array, archive = io.BytesIO(), io.BytesIO()
+    np.save(array, np.zeros(3))
+    np.savez(archive, **{"bn1.weight": np.arange(1000.0)})
+    flipped = bytearray(archive.getvalue())
+    flipped[600] ^= 1
+    npz = [array.getvalue(), archive.getvalue()[:700], bytes(flipped)]
+    header = b'{"bn1.weight":{"dtype":"F32","shape":[64],"data_offsets":[0,256]}}'
+    cut = len(header).to_bytes(8, "little") + header + bytes(100)
+    for suffix, contents in ((".npz", npz), (".safetensors", [cut])):
+        for content in (b"", b"garbage", b"PK\3\4garbage", *contents):
+            yield suffix, content
+
+
+@pytest.mark.parametrize(("suffix", "content"), [*broken_files()])
+def test_broken_files_are_named(suffix, content, tmp_path):
+    path = tmp_path / f"broken{suffix}"
+    path.write_bytes(content)
+    message = the_error(build(TINY_MGNET), path)
+    assert f"broken{suffix} can't be read: it is broken, or no {suffix} file" in message

@@ -1,0 +1,51 @@
+"""MGNet's learning rule: global and glimpse classifiers learn together (MGNet paper, 3.4)."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tnet_tf.config import LearningConfig
+from tnet_tf.learning.cross_entropy import cross_entropy, reward
+from tnet_tf.outputs import Outputs
+
+
+class LossTerms(NamedTuple):
+    """The two terms of eq. 6, weighted; scalars, means over the images.
+
+    Attributes:
+      global_classifier: mean cross-entropy after every glimpse (eq. 7), times 1 - alpha.
+      glimpse_classifier: mean cross-entropy of single glimpses (eq. 8), times alpha.
+    """
+
+    global_classifier: tf.Tensor
+    glimpse_classifier: tf.Tensor
+
+
+def joint_classifiers(
+    outputs: Outputs, labels: tf.Tensor, config: LearningConfig
+) -> tuple[LossTerms, tf.Tensor]:
+    """Loss terms of a batch, by eq. 6 to 8.
+
+    Eq. 8 averages over glimpses 1 .. T, the published code over 2 .. T
+    (`LearningConfig.glimpse_loss`). With one glimpse there is then no such loss, and the global
+    classifier's counts in full.
+
+    Args:
+      outputs: of n images.
+      labels: (n,) int32.
+      config: glimpse_weight (alpha) and glimpse_loss.
+
+    Returns:
+      The terms, and the share of right predictions after the last glimpse.
+    """
+    first = 1 if config.glimpse_loss == "after_first" else 0
+    of_glimpses = outputs.feature_logits[:, first:]
+    alpha = config.glimpse_weight if of_glimpses.shape[1] else 0.0
+    after_each = cross_entropy(outputs.logits_by_count, labels[:, tf.newaxis])
+    terms = LossTerms(
+        (1 - alpha) * tf.reduce_mean(after_each),
+        alpha * tf.reduce_mean(cross_entropy(of_glimpses, labels[:, tf.newaxis]))
+        if alpha
+        else tf.zeros(()),
+    )
+    return terms, tf.reduce_mean(reward(outputs.logits, labels))
