@@ -9,7 +9,7 @@ import tensorflow as tf
 from tnet_tf import command
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError
-from tnet_tf.evaluation import cost, figures, report
+from tnet_tf.evaluation import cost, figures, report, robustness
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.attention_policy import AttentionPolicy
 from tnet_tf.evaluation.figures import AttentionExamples
@@ -27,9 +27,14 @@ def main(config: Config) -> dict[str, Any]:
     report.txt, report.json and attention.png (attended regions of some images) to --report_dir.
     --eval_locations looks at other numbers of locations than the network was trained with.
 
+    --corruptions and --attack measure top-1 under common corruptions and attacks, too, and how far
+    they move the gaze: robustness.txt, robustness.json, robustness.png. That takes long; the same
+    command goes on where it was interrupted. --compare adds other networks' reports.
+
     Example: python -m tnet_tf.evaluate --flagfile=experiments/demo.flags --run_dir=runs/mine
     """
     config.check_model()
+    robustness.check(config.robustness)
     dataset = catalog.open_dataset(config.data)
     model = load_model(config)
     _check_classes(model, dataset)
@@ -43,6 +48,10 @@ def main(config: Config) -> dict[str, Any]:
     figure = examples.figure(dataset.classes, getattr(model, "base_resolution", None))
     if figure is not None:
         report.write(folder / "attention.png", figures.png(figure))
+    if config.robustness.measures:
+        with pipeline.record_errors(dataset):
+            batches = _test_batches(config, dataset)
+            results["robustness"] = robustness.measure(config, model, batches, results, folder)
     print(f"written to {folder}")
     return results
 
@@ -63,14 +72,12 @@ def _measure(
     locations: tuple[int, ...] = ()
     if config.model.model != "feedforward":
         locations = config.eval.eval_locations or config.model.locations
-    split, batch_size = dataset.test_split, config.eval.eval_batch_size
-    count = pipeline.steps_per_epoch(dataset, split, batch_size)
-    batches = pipeline.evaluation_batches(dataset, split, config.data, batch_size)
-    # Lets progress be shown out of a total, and fails should there be other than all images.
-    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
     with pipeline.record_errors(dataset):
         results = Evaluation(model).run(
-            batches, [Accuracy(), AttentionPolicy(), examples], locations, progress=True
+            _test_batches(config, dataset),
+            [Accuracy(), AttentionPolicy(), examples],
+            locations,
+            progress=True,
         )
     return {
         "run_dir": config.train.run_dir,
@@ -78,13 +85,22 @@ def _measure(
         "model": config.model.model,
         "backbone": config.model.backbone,
         "dataset": dataset.name,
-        "split": split,
+        "split": dataset.test_split,
         "image_size": list(config.data.image_size),
         "locations": list(locations),
         "parameters": cost.parameters(model),
         "gflops_by_locations": cost.gflops_by_locations(model, config.data.image_size, locations),
         **results,
     }
+
+
+def _test_batches(config: Config, dataset: Dataset) -> tf.data.Dataset:
+    """All batches of the test split."""
+    split, batch_size = dataset.test_split, config.eval.eval_batch_size
+    count = pipeline.steps_per_epoch(dataset, split, batch_size)
+    batches = pipeline.evaluation_batches(dataset, split, config.data, batch_size)
+    # Lets progress be shown out of a total, and fails should there be other than all images.
+    return batches.apply(tf.data.experimental.assert_cardinality(count))
 
 
 if __name__ == "__main__":

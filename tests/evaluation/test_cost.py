@@ -1,11 +1,12 @@
 import csv
+import math
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
-from tests.networks import CUB, FMOW, IMAGENET, TINY, build
+from tests.networks import CUB, FMOW, IMAGENET, MGNET, TINY, TINY_MGNET, build
 from tnet_tf.evaluation.cost import (
     gflops,
     gflops_by_locations,
@@ -13,6 +14,7 @@ from tnet_tf.evaluation.cost import (
     parameters,
 )
 from tnet_tf.models.feedforward import FeedForward
+from tnet_tf.models.mgnet import MGNet
 from tnet_tf.models.plain_cnn import CONVOLUTIONS, PlainCNN
 
 
@@ -24,12 +26,35 @@ TABLES = Path(__file__).parents[1] / "tables"
 BIRDS = {"cub": 200, "nabirds": 555}
 # What each printed row of table 2 attends to.
 FMOW_LOCATIONS = {0: (0,), 1: (1,), 2: (2,), 3: (3,), 4: (2, 1), 6: (3, 1)}
+# What the MGNet paper's tables call --backbone.
+RESNETS = {
+    "ResNet-18": "resnet18",
+    "ResNet-18-no-maxpool": "resnet18_no_maxpool",
+    "ResNet-34": "resnet34",
+    "ResNet-34-no-maxpool": "resnet34_no_maxpool",
+    "ResNet-50": "resnet50",
+    "ResNeXt-50": "resnext50_32x4d",
+    "WRN-50": "wide_resnet50_2",
+}
+# What each printed network of the MGNet paper's tables 1 and 2 attends to after the first glimpse.
+MGNET_LOCATIONS = {
+    "FF-Net": (0,),
+    "MGNet 1-glimpse": (0,),
+    "MGNet 2-glimpse": (1,),
+    "MGNet 3-glimpse": (2,),
+    "MGNet": (3,),
+}
+
+
+def read_table(name):
+    """The rows of a printed table."""
+    with (TABLES / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def printed_rows(table, *models):
-    """Rows of a table of the paper with FLOPs of these models."""
-    with (TABLES / f"tnet_{table}.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["model"] in models]
+    """Rows of a table of TNet's paper with FLOPs of these models."""
+    rows = [row for row in read_table(f"tnet_{table}") if row["model"] in models]
     assert rows and all(row["gflops"] for row in rows)
     return rows
 
@@ -95,12 +120,54 @@ def test_networks_on_birds_cost_what_tables_5_and_6_say(table, number):
     check_parameters(dense, row)
 
 
+def ffnet(model, side):
+    """The FF-Net with an MGNet's backbone: its only glimpse is the image itself."""
+    backbone, classes = model.feature_extraction, model.arguments["classes"]
+    return MGNet(backbone, classes, base_resolution=(side, side), locations=(0,))
+
+
+@pytest.mark.parametrize("name", ["ResNet-18", "ResNet-50", "ResNeXt-50", "WRN-50"])
+def test_mgnet_on_imagenet100_costs_what_its_tables_1_and_2_say(name):
+    model = build(MGNET, 100, backbone=RESNETS[name])
+    whole = ffnet(model, 224)
+    for table in ("mgnet_table1_imagenet100", "mgnet_table2_imagenet100c"):
+        rows = [row for row in read_table(table) if row["backbone"] == name]
+        assert len(rows) >= 2
+        for row in rows:
+            network = whole if row["network"] == "FF-Net" else model
+            cost = gflops(network, (224, 224), MGNET_LOCATIONS[row["network"]])
+            # Three or four decimals are printed, some cut off instead of rounded.
+            check(cost, row, relative=3e-4)
+
+
+@pytest.mark.parametrize(
+    "row",
+    read_table("mgnet_table3_tiny_imagenet"),
+    ids=lambda row: f"{row['backbone']} {row['network']}",
+)
+def test_mgnet_on_tiny_imagenet_costs_what_its_table_3_says(row):
+    small = {"backbone": RESNETS[row["backbone"]], "base_resolution": (32, 32), "locations": (2,)}
+    model = build(MGNET, 200, **small)
+    if row["network"] == "FF-Net":
+        model = ffnet(model, 64)
+    # The printed numbers lie 0.2 to 0.4% above what the layers multiply.
+    check(gflops(model, (64, 64)), row, relative=0.005)
+
+
 @pytest.mark.parametrize(
     ("config", "classes", "count"),
     [(IMAGENET, 1000, 21_859_949), (FMOW, 62, 4_559_591), (CUB, 200, 5_558_450)],
 )
 def test_parameters_are_the_published_networks(config, classes, count):
     assert parameters(build(config, classes)) == count
+
+
+def test_parameters_of_mgnet_are_the_published_networks():
+    model = build(MGNET, 100)
+    trained = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    assert trained == 12_344_950
+    # ResNet-18 has 4800 channels with moving averages.
+    assert parameters(model) == trained + 2 * 4800
 
 
 def test_bagnet_has_the_published_parameters():
@@ -132,6 +199,15 @@ def test_locations_of_a_level_share_what_it_adds():
     assert steps[2:] == pytest.approx([steps[2]] * 6)
     # The prefix of a level is what that level costs by itself, up to averages of fewer vectors.
     assert costs[1] == pytest.approx(gflops(model, (96, 80), (1,)), rel=1e-3)
+
+
+def test_locations_that_are_looked_at_one_by_one_are_counted_one_by_one():
+    model = build(TINY_MGNET)
+    costs = gflops_by_locations(model, (96, 80))
+    assert costs == [gflops(model, (96, 80), (count,)) for count in range(3)]
+    # Each adds a glimpse, and the attention over one glimpse more.
+    first, second = (after - before for before, after in pairwise(costs))
+    assert first < second < 1.1 * first
 
 
 def test_a_traversal_can_end_inside_its_last_level_only():

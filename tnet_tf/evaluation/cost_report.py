@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from tnet_tf.evaluation.figures import COLOURS, png
+from tnet_tf.evaluation.report import aligned
 
 _HEADINGS = ("network", "measured", "GFLOPs", "ms/image", "+-", "R", "peak GB")
 
@@ -33,7 +34,7 @@ def to_text(results: Mapping[str, Any]) -> str:
             step = network["training"]
             times = _times(step, step["reference_milliseconds"])
             rows.append((name, "training", "-", *times, _gigabytes(step["peak_bytes"])))
-    lines = _aligned(rows)
+    lines = aligned(rows)
     for name, network in results["networks"].items():
         height, width = network["image_size"]
         rate = network["input_images_per_second"]
@@ -95,13 +96,3 @@ def _times(row: Mapping[str, float], unit: float) -> tuple[str, str, str]:
 
 def _gigabytes(size: int | None) -> str:
     return "-" if size is None else f"{size / 1e9:.2f}"
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Columns of equal width; the first to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *rest in rows:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]))
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]

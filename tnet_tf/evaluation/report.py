@@ -61,12 +61,17 @@ def table(report: Mapping[str, Any]) -> str:
     rows = max(map(len, columns.values()), default=0)
     texts = [["locations", *map(str, range(rows))]]
     texts += [[_heading(name), *_cells(name, values, rows)] for name, values in columns.items()]
-    widths = [max(map(len, column)) for column in texts]
-    lines = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in zip(*texts, strict=True)
-    ]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+    return "\n".join(aligned(list(zip(*texts, strict=True))))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of equal width; the first to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *rest in rows:
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
 
 
 def write(path: Path, content: bytes, flag: str = "--report_dir") -> None:

@@ -1,0 +1,154 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.networks import TINY, TINY_MGNET, build
+from tnet_tf.config import RobustnessConfig
+from tnet_tf.evaluation import robustness
+from tnet_tf.evaluation.accuracy import Accuracy
+from tnet_tf.evaluation.figures import to_uint8
+from tnet_tf.evaluation.ledger import Ledger
+from tnet_tf.evaluation.loop import Evaluation, PaddedBatch
+from tnet_tf.evaluation.robustness import Robustness, Trial, trials
+from tnet_tf.inputs.corruptions import corrupt
+
+CONFIG = RobustnessConfig(
+    corruptions=("gaussian_noise", "fog"),
+    severities=(1, 5),
+    attack=("fgsm", "pgd", "square"),
+    attack_steps=(2,),
+    attack_queries=(3,),
+    attack_epsilon=8,
+)
+
+
+def batches(count=3, size=4, masked=1):
+    """Batches of noise; the last one is filled up with rows that are no images."""
+    rng = np.random.default_rng(0)
+    found = []
+    for number in range(count):
+        mask = np.ones(size, np.float32)
+        if number == count - 1:
+            mask[size - masked :] = 0
+        images = rng.uniform(-1, 1, (size, 40, 40, 3)).astype(np.float32)
+        labels = rng.integers(0, 4, size).astype(np.int32)
+        found.append(PaddedBatch(*map(tf.constant, (images, labels, np.zeros((size, 4)), mask))))
+    return found
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger(tmp_path / "ledger.jsonl", {})
+
+
+def measured(model, ledger, config=CONFIG, data=None, locations=(2,)):
+    return Robustness(model, config, locations, ledger).run(data or batches())
+
+
+def test_trials_are_images_as_they_are_then_corruptions_then_attacks():
+    assert trials(CONFIG) == [
+        Trial("clean"),
+        Trial("gaussian_noise", 1),
+        Trial("gaussian_noise", 5),
+        Trial("fog", 1),
+        Trial("fog", 5),
+        Trial("fgsm", 1),
+        Trial("pgd", 2),
+        Trial("square", 3),
+    ]
+
+
+def test_all_corruptions_at_all_severities_are_75():
+    assert len(trials(RobustnessConfig(corruptions=("all",)))) == 1 + 75
+
+
+@pytest.mark.parametrize(
+    ("config", "locations"),
+    [(TINY, (2,)), (TINY_MGNET, (2,)), ({"model": "feedforward"}, ())],
+    ids=["tnet", "mgnet", "feedforward"],
+)
+def test_every_network_is_measured_under_every_trial(config, locations, ledger):
+    model = build(**config) if isinstance(config, dict) else build(config)
+    found = measured(model, ledger, locations=locations)
+    assert [(row["name"], row["strength"]) for row in found] == [tuple(t) for t in trials(CONFIG)]
+    count = sum(locations)
+    for row in found:
+        assert row["images"] == 11
+        assert len(row["top1_by_locations"]) == count + 1
+        assert row["clean_top1_by_locations"] == found[0]["top1_by_locations"]
+    overlaps = [row.get("gaze_overlap_by_locations") for row in found[1:]]
+    assert all(len(row) == count for row in overlaps) if count else not any(overlaps)
+
+
+def test_a_corruption_is_measured_as_evaluation_on_the_corrupted_images_would(ledger):
+    model = build(TINY_MGNET)
+    found = measured(model, ledger)[2]
+    changed, first = [], 0
+    for batch in batches():
+        pixels = corrupt(to_uint8(batch.image), "gaussian_noise", 5, 0, first)
+        changed.append(batch._replace(image=tf.constant(pixels / np.float32(127.5) - 1)))
+        first += 4
+    expected = Evaluation(model).run(changed, [Accuracy()])
+    assert found["top1_by_locations"] == pytest.approx(expected["top1_by_locations"])
+
+
+def test_attacks_can_be_limited_to_the_first_images(ledger):
+    config = CONFIG.__class__(attack=("fgsm",), attack_images=5)
+    model = build(TINY_MGNET)
+    clean, attacked = measured(model, ledger, config)
+    assert (clean["images"], attacked["images"]) == (11, 8)
+    same = Evaluation(model).run(batches()[:2], [Accuracy()])
+    assert attacked["clean_top1_by_locations"] == pytest.approx(same["top1_by_locations"])
+
+
+class InterruptedReadError(Exception):
+    pass
+
+
+def interrupted_after(count, data):
+    """Batches as read for all trials together, of which no more than `count` are given."""
+    left = [count]
+
+    class Stopping:
+        def __iter__(self):
+            for batch in data:
+                if not left[0]:
+                    raise InterruptedReadError
+                left[0] -= 1
+                yield batch
+
+    return Stopping()
+
+
+def test_an_interrupted_measurement_goes_on_and_ends_as_an_undisturbed_one(ledger, tmp_path):
+    model = build(TINY_MGNET)
+    undisturbed = measured(model, Ledger(tmp_path / "other.jsonl", {}))
+    with pytest.raises(InterruptedReadError):
+        measured(model, ledger, data=interrupted_after(17, batches()))
+    done = dict(ledger.entries)
+    assert len(done) == 17 - 3  # All but those of the images as they are.
+    again = Ledger(ledger.path, {})
+    assert again.entries == done
+    assert measured(model, again) == undisturbed
+    # What was there was not measured again, else it would stand there twice.
+    keys = [json.loads(line)[0] for line in ledger.path.read_text().splitlines()[1:]]
+    assert len(keys) == len(set(keys)) == 3 * 7
+
+
+def test_progress_is_shown_out_of_all_batches(ledger, capsys):
+    config = RobustnessConfig(
+        corruptions=("fog",), severities=(1, 2), attack=("fgsm",), attack_images=4
+    )
+    measured(build(TINY_MGNET), ledger, config)
+    # 3 batches as they are, 3 for each severity, 1 attacked.
+    assert "10/10" in capsys.readouterr().err
+
+
+def test_other_weights_have_another_fingerprint():
+    model = build(TINY_MGNET)
+    before = robustness.fingerprint(model)
+    assert robustness.fingerprint(model) == before
+    model.weights[-1].assign_add(tf.ones_like(model.weights[-1]))
+    assert robustness.fingerprint(model) != before

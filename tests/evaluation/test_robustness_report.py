@@ -1,0 +1,86 @@
+import io
+
+from PIL import Image
+
+from tnet_tf.evaluation.robustness_report import plot, to_text
+
+
+def trial(name, strength, top1, gaze=None, images=50, clean=None):
+    row = {
+        "name": name,
+        "strength": strength,
+        "images": images,
+        "top1_by_locations": top1,
+        "clean_top1_by_locations": clean or [0.8] * len(top1),
+    }
+    return row if gaze is None else {**row, "gaze_overlap_by_locations": gaze}
+
+
+def network(name, *trials, gflops=(0.1, 0.2)):
+    return {
+        "run_dir": name,
+        "model": "mgnet",
+        "backbone": "resnet18",
+        "dataset": "birds",
+        "split": "test",
+        "gflops_by_locations": list(gflops),
+        "settings": {
+            "attack_epsilon": 4.0,
+            "attack_step_size": 1.0,
+            "attack_random_start": False,
+            "attack_clip": False,
+        },
+        "trials": list(trials),
+    }
+
+
+LOOKING = network(
+    "runs/looking",
+    trial("clean", 0, [0.75, 0.8]),
+    trial("fog", 1, [0.5, 0.6], [0.9]),
+    trial("fog", 5, [0.3, 0.4], [0.5]),
+    trial("snow", 1, [0.1, 0.2], [0.8]),
+    trial("pgd", 4, [0.25, 0.35], [0.45], images=20, clean=[0.7, 0.95]),
+)
+DENSE = network("runs/dense", trial("clean", 0, [0.9]), trial("fog", 1, [0.7]), gflops=(1.5,))
+
+
+def rows(text):
+    return [line.split() for line in text.splitlines()]
+
+
+def test_corruptions_are_averaged_over_severities_and_then_over_corruptions():
+    found = rows(to_text([LOOKING]))
+    assert ["network", "locations", "GFLOPs", "clean", "average", "fog", "snow"] in found
+    assert ["runs/looking", "0", "0.1000", "75.0", "25.0", "40.0", "10.0"] in found
+    assert ["runs/looking", "1", "0.2000", "80.0", "35.0", "50.0", "20.0"] in found
+
+
+def test_the_gaze_has_a_row_for_every_number_of_locations_but_none():
+    assert ["runs/looking", "1", "0.2000", "-", "75.0", "70.0", "80.0"] in rows(to_text([LOOKING]))
+
+
+def test_attacks_stand_beside_the_same_images_as_they_were():
+    found = rows(to_text([LOOKING]))
+    assert ["runs/looking", "clean", "-", "70.0", "95.0", "-"] in found
+    assert ["runs/looking", "pgd", "4", "25.0", "35.0", "45.0"] in found
+    assert "attacks on 20 of them: epsilon 4/255, step 1/255" in to_text([LOOKING])
+
+
+def test_networks_with_and_without_locations_stand_in_one_table():
+    found = rows(to_text([DENSE, LOOKING]))
+    assert ["runs/dense", "0", "1.5000", "90.0", "70.0", "70.0", "-"] in found
+    assert ["runs/looking", "1", "0.2000", "80.0", "35.0", "50.0", "20.0"] in found
+
+
+def test_no_table_without_what_it_is_of():
+    text = to_text([DENSE])
+    assert "attacks" not in text
+    assert "overlap" not in text
+
+
+def test_the_plot_has_a_column_for_corruptions_and_for_every_attack():
+    def width(reports):
+        return Image.open(io.BytesIO(plot(reports))).width
+
+    assert width([LOOKING, DENSE]) > 1.5 * width([DENSE])

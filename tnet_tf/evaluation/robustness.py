@@ -1,0 +1,261 @@
+"""Accuracy and gaze under common corruptions and attacks (MGNet paper, 4.1.2 and 4.1.3)."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from tnet_tf.config import Config, RobustnessConfig
+from tnet_tf.errors import UserError
+from tnet_tf.evaluation import attacks, report, robustness_report
+from tnet_tf.evaluation.accuracy import Accuracy
+from tnet_tf.evaluation.attacks import Attacker, Budget
+from tnet_tf.evaluation.figures import to_uint8
+from tnet_tf.evaluation.gaze import GazeOverlap
+from tnet_tf.evaluation.ledger import Ledger
+from tnet_tf.evaluation.loop import Batch, Evaluation, Evaluator, Value
+from tnet_tf.inputs import corruptions
+from tnet_tf.inputs.corruptions import corrupt
+from tnet_tf.outputs import Outputs
+
+CLEAN = "clean"
+# What a measurement is of, and what is said of it besides.
+_DATA = ("dataset", "split", "image_size", "locations")
+_DESCRIBED = ("run_dir", "checkpoint", "model", "backbone", "gflops_by_locations")
+# Settings that decide which trials there are, and change the result of none.
+_TRIALS = frozenset(
+    ("corruptions", "severities", "attack", "attack_steps", "attack_queries", "compare")
+)
+
+
+def check(settings: RobustnessConfig) -> None:
+    """Everything that can be wrong with corruptions and attacks, to be called before any work.
+
+    Raises:
+      UserError: for settings, packages that are missing, and reports that can't be read.
+    """
+    settings.check()
+    if settings.corruptions:
+        corruptions.check_installed()
+    if settings.attack:
+        attacks.check_installed()
+    for folder in settings.compare:
+        _read(folder)
+
+
+def measure(
+    config: Config,
+    model: keras.Model,
+    batches: Iterable[Any],
+    clean: Mapping[str, Any],
+    folder: Path,
+) -> dict[str, Any]:
+    """Measures a network, prints the tables and writes them beside a JSON file and a plot.
+
+    Args:
+      config: all settings.
+      model: takes (images, locations=.., training=False), returns `Outputs`.
+      batches: see `tnet_tf.evaluation.loop.Evaluation.run`; read once for every trial.
+      clean: what `tnet_tf.evaluate` found of the network on the same images.
+      folder: of robustness.txt, .json and .png, and of what is kept to go on from.
+
+    Raises:
+      UserError: when a file can't be written.
+    """
+    settings = dataclasses.asdict(config.robustness)
+    described = {name: clean[name] for name in (*_DATA, *_DESCRIBED)}
+    identity = {
+        **{name: clean[name] for name in _DATA},
+        **{name: value for name, value in settings.items() if name not in _TRIALS},
+        "eval_batch_size": config.eval.eval_batch_size,
+        "weights": fingerprint(model),
+    }
+    ledger = Ledger(folder / "robustness.partial.jsonl", identity)
+    if ledger.entries:
+        print(f"going on after {len(ledger.entries)} batches in {ledger.path}", flush=True)
+    measured = Robustness(model, config.robustness, tuple(clean["locations"]), ledger)
+    found = {**described, "settings": settings, "trials": measured.run(batches)}
+    reports = [found, *map(_read, config.robustness.compare)]
+    text = robustness_report.to_text(reports)
+    print(f"\n{text}")
+    report.write(folder / "robustness.txt", text.encode())
+    report.write(folder / "robustness.json", report.to_json(found).encode())
+    report.write(folder / "robustness.png", robustness_report.plot(reports))
+    return found
+
+
+def _read(folder: str) -> dict[str, Any]:
+    """The report of another network."""
+    try:
+        return json.loads((Path(folder) / "robustness.json").read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"--compare={folder} has no robustness.json that can be read; make it by evaluate with "
+            "--corruptions or --attack"
+        ) from error
+
+
+class Trial(NamedTuple):
+    """One way of perturbing all images.
+
+    Attributes:
+      name: 'clean', a corruption or an attack.
+      strength: severity of a corruption, steps of PGD, queries of Square; else 0.
+    """
+
+    name: str
+    strength: int = 0
+
+
+def trials(config: RobustnessConfig) -> list[Trial]:
+    """All that the settings ask for, images as they are first."""
+    strengths = {"fgsm": (1,), "pgd": config.attack_steps, "square": config.attack_queries}
+    corrupted = itertools.product(config.corruption_names, config.severities)
+    attacked = ((name, number) for name in config.attack for number in strengths[name])
+    return [Trial(CLEAN), *itertools.starmap(Trial, (*corrupted, *attacked))]
+
+
+class Robustness:
+    """Measures a network under every trial; goes on where an earlier measurement stopped.
+
+    Args:
+      model: takes (images, locations=.., training=False), returns `Outputs`.
+      config: corruptions, attacks and seed.
+      locations: attended per grid, one number for each level after the first.
+      ledger: keeps what is measured, batch by batch.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        config: RobustnessConfig,
+        locations: tuple[int, ...],
+        ledger: Ledger,
+    ):
+        self.model, self.config, self.locations, self.ledger = model, config, locations, ledger
+        self.evaluation = Evaluation(model)
+        self._attacker: Attacker | None = None
+
+    def run(self, batches: Iterable[Any]) -> list[dict[str, Any]]:
+        """Measures all trials, showing batches done, their rate and the time left.
+
+        Args:
+          batches: see `tnet_tf.evaluation.loop.Evaluation.run`; read once for every trial.
+
+        Returns:
+          For each trial its `name` and `strength`, and the means over all its images: the results
+          of `Accuracy` and of `GazeOverlap`, and `clean_top1_by_locations`, that of the same images
+          as they were.
+        """
+        found = []
+        planned = trials(self.config)
+        with tqdm(desc="robustness", unit="batch") as progress:
+            before: list[np.ndarray] = []
+            clean: list[dict[str, Value]] = []
+            for trial in planned:
+                progress.set_postfix_str(f"{trial.name} {trial.strength or ''}".strip())
+                parts = list(self._parts(trial, batches, before, progress))
+                if not clean:
+                    clean = parts
+                    progress.total = self._batches(planned, parts)
+                same = _means(clean[: len(parts)])["top1_by_locations"]
+                found.append({**trial._asdict(), **_means(parts), "clean_top1_by_locations": same})
+        return found
+
+    def _batches(self, planned: list[Trial], parts: list[dict[str, Value]]) -> int:
+        """Batches of all trials, where the first one had these."""
+        attacked = parts
+        if self.config.attack_images:
+            starts = np.cumsum([0, *(part["images"] for part in parts[:-1])])
+            attacked = [
+                p for p, s in zip(parts, starts, strict=True) if s < self.config.attack_images
+            ]
+        of_attacks = sum(trial.name in self.config.attack for trial in planned)
+        return len(parts) * (len(planned) - of_attacks) + len(attacked) * of_attacks
+
+    def _parts(
+        self, trial: Trial, batches: Iterable[Any], before: list[np.ndarray], progress: tqdm
+    ) -> Iterator[dict[str, Value]]:
+        """Results of a trial batch by batch; the first trial leaves its boxes in `before`."""
+        first = 0
+        for number, batch in enumerate(batches):
+            attacks = trial.name in self.config.attack
+            if attacks and self.config.attack_images and first >= self.config.attack_images:
+                return
+            key = f"{trial.name} {trial.strength} batch {number}"
+            if trial.name == CLEAN:
+                boxes = _Boxes()
+                part = self.evaluation.run([batch], [Accuracy(), boxes], self.locations)
+                before.append(boxes.boxes)
+            elif key in self.ledger.entries:
+                part = self.ledger.entries[key]
+            else:
+                changed = batch._replace(image=self._perturbed(trial, batch, first))
+                evaluators: list[Evaluator] = [Accuracy(), GazeOverlap(before[number])]
+                part = self.evaluation.run([changed], evaluators, self.locations)
+                self.ledger.add(key, part)
+            progress.update()
+            first += int(part["images"])  # type: ignore[arg-type]
+            yield part
+
+    def _perturbed(self, trial: Trial, batch: Any, first: int) -> np.ndarray:
+        """The images of a batch, float32 in [-1, 1], corrupted or attacked."""
+        images, seed = np.asarray(batch.image), self.config.robustness_seed
+        if trial.name in self.config.corruption_names:
+            changed = corrupt(to_uint8(images), trial.name, trial.strength, seed, first)
+            return (changed / np.float32(127.5) - 1).astype(np.float32)
+        if self._attacker is None:
+            self._attacker = Attacker(
+                self.model, images.shape[1:3], budget(self.config), self.locations, seed
+            )
+        labels = np.asarray(batch.label)
+        return self._attacker.perturb(trial.name, images, labels, trial.strength, first)
+
+
+def budget(config: RobustnessConfig) -> Budget:
+    """What an attack may do."""
+    return Budget(
+        epsilon=config.attack_epsilon,
+        step=config.attack_step_size,
+        random_start=config.attack_random_start,
+        clip=config.attack_clip,
+    )
+
+
+def fingerprint(model: keras.Model) -> str:
+    """A digest of all weights."""
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
+
+
+class _Boxes:
+    """Keeps the attended regions of a batch."""
+
+    def __init__(self) -> None:
+        self.boxes = np.zeros((0, 0, 4))
+
+    def update(self, outputs: Outputs, batch: Batch) -> None:
+        self.boxes = np.asarray(outputs.boxes)
+
+    def results(self) -> Iterator[tuple[str, Value]]:
+        return iter(())
+
+
+def _means(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over the images of all parts."""
+    images = [part["images"] for part in parts]
+    names = [name for name in parts[0] if name.endswith("_by_locations")]
+    means = {
+        name: np.average([part[name] for part in parts], axis=0, weights=images).tolist()
+        for name in names
+    }
+    return {"images": sum(images), **means}
