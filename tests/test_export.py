@@ -20,8 +20,8 @@ def test_a_run_is_written_for_serving_and_compared_with_its_network(config, tmp_
     found = export.main(config)
     assert found.images == 9
     assert found.logit_difference < 1e-4
-    assert found.top1 == found.cells == 1
-    assert "same class 100.00%, same cells 100.00%" in capsys.readouterr().out
+    assert found.top1 == found.regions == 1
+    assert "same class 100.00%, same regions 100.00%" in capsys.readouterr().out
     served = tf.saved_model.load(str(tmp_path / "run" / "export"))
     assert set(served.signatures) == {"serving_default", "float_images", "with_locations"}
 

@@ -46,7 +46,8 @@ def main(config: Config) -> Agreement | None:
         found = agreement(source.model, formats.load(form, folder), batches)
     print(
         f"on {found.images} images of {dataset.name}: largest difference of a logit "
-        f"{found.logit_difference:.2g}, same class {found.top1:.2%}, same cells {found.cells:.2%}"
+        f"{found.logit_difference:.2g}, same class {found.top1:.2%}, "
+        f"same regions {found.regions:.2%}"
     )
     return found
 

@@ -1,5 +1,6 @@
 """The golden files: published networks under formula-made weights (see tests/golden/README.md)."""
 
+import functools
 import json
 import zlib
 from pathlib import Path
@@ -58,3 +59,10 @@ def write_checkpoint(variables: list, prefix: str) -> str:
     slices = [""] * len(names)
     tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=slices, tensors=values)
     return prefix
+
+
+@functools.lru_cache(maxsize=1)
+def published_mgnet(backbone: str = "resnet18") -> dict[str, np.ndarray]:
+    """The weights of a golden MGNet of 100 classes by PyTorch's names."""
+    description, _ = read(f"mgnet_{backbone}_imagenet100_224")
+    return {n: pytorch_weight(n, shape) for n, shape in description["variables"]}

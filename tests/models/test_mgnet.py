@@ -1,7 +1,3 @@
-import functools
-import importlib.util
-import io
-
 import keras
 import numpy as np
 import pytest
@@ -10,18 +6,12 @@ from safetensors.numpy import save_file
 
 from tests.models import golden
 from tests.networks import MGNET, TINY_MGNET, build
-from tnet_tf.errors import UserError
 from tnet_tf.layers import glimpses
 from tnet_tf.models.mgnet import MGNet
 from tnet_tf.models.plain_cnn import PlainCNN
-from tnet_tf.models.published_weights import load_pretrained, variable_names
+from tnet_tf.models.published_weights import load_pretrained
 
 GOLDEN = ("resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2")
-CLASSIFIERS = {
-    f"{name}/linear/{leaf}"
-    for name in ("classification", "glimpse_classification")
-    for leaf in ("kernel", "bias")
-}
 
 
 @pytest.fixture
@@ -342,7 +332,7 @@ def test_weights_start_as_pytorch_s_do_and_no_two_alike():
 def test_mgnet_looks_and_classifies_as_published(backbone, tmp_path):
     description, expected = golden.read(f"mgnet_{backbone}_imagenet100_224")
     model = build(MGNET, 100, backbone=backbone)
-    save_file(published(backbone), tmp_path / "published.safetensors")
+    save_file(golden.published_mgnet(backbone), tmp_path / "published.safetensors")
     report = load_pretrained(model, str(tmp_path / "published.safetensors"))
     assert not report.initial + report.skipped + report.unused
     trained = sum(np.prod(variable.shape) for variable in model.trainable_weights)
@@ -363,116 +353,3 @@ def test_mgnet_looks_and_classifies_as_published(backbone, tmp_path):
     np.testing.assert_allclose(features, expected["feature_1"], atol=1e-4)
     second = glimpses.sample_glimpses(images, expected["affine"][1], (96, 96))
     np.testing.assert_allclose(second[:, :8, :8], expected["glimpse_2_patch"], atol=1e-4)
-
-
-@functools.lru_cache(maxsize=1)
-def published(backbone="resnet18"):
-    """A published MGNet of 100 classes: weights by PyTorch's names."""
-    description, _ = golden.read(f"mgnet_{backbone}_imagenet100_224")
-    return {n: golden.pytorch_weight(n, shape) for n, shape in description["variables"]}
-
-
-@functools.cache
-def torchvision():
-    """A ResNet-18 of 1000 classes, as torchvision names its weights."""
-    weights = {
-        name.removeprefix("backbone."): value
-        for name, value in published().items()
-        if name.startswith("backbone.")
-    }
-    weights["bn1.num_batches_tracked"] = np.array(7)
-    weights["fc.weight"] = golden.pytorch_weight("fc.weight", [1000, 512])
-    return {**weights, "fc.bias": np.ones(1000, np.float32)}
-
-
-def test_a_classifier_of_other_classes_is_skipped(tmp_path):
-    np.savez(tmp_path / "published.npz", **{f"model.{n}": v for n, v in published().items()})
-    model = build(MGNET, 7)
-    report = load_pretrained(model, str(tmp_path / "published.npz"))
-    assert set(report.skipped) == CLASSIFIERS
-    assert not report.initial + report.unused
-    stem = published()["backbone.conv1.weight"].transpose(2, 3, 1, 0)
-    np.testing.assert_array_equal(model.feature_extraction.stem.convolution.kernel, stem)
-    queries = published()["feat_fusion.mha.in_proj_weight"][:515].T
-    np.testing.assert_array_equal(model.fusion.query.kernel, queries)
-
-
-@pytest.mark.parametrize("file", ["resnet18.safetensors", "resnet18.npz"])
-def test_weights_of_torchvision_start_the_backbone(file, tmp_path):
-    path = tmp_path / file
-    save_file(torchvision(), path) if path.suffix == ".safetensors" else np.savez(
-        path, **torchvision()
-    )
-    model = build(MGNET, 7, normalization="per_level")
-    report = load_pretrained(model, str(path))
-    assert all(name.startswith("feature_extraction/") for name in report.loaded)
-    assert not any(name.startswith("feature_extraction/") for name in report.initial)
-    assert not report.unused
-    assert report.skipped == ("classification/linear/kernel", "classification/linear/bias")
-    names = variable_names(model)
-    for level in (1, 2):
-        gamma = names[f"feature_extraction/block8/convolution2/normalization/gamma_{level}"]
-        np.testing.assert_array_equal(gamma, torchvision()["layer4.1.bn2.weight"])
-    kernel = names["feature_extraction/block3/shortcut/convolution/kernel"]
-    theirs = torchvision()["layer2.0.downsample.0.weight"]
-    np.testing.assert_array_equal(kernel[0, 0], theirs[:, :, 0, 0].T)
-
-
-def test_weights_of_torchvision_are_a_whole_feed_forward_network(images, tmp_path):
-    save_file(torchvision(), tmp_path / "resnet18.safetensors")
-    model = build(MGNET, 1000, model="feedforward")
-    report = load_pretrained(model, str(tmp_path / "resnet18.safetensors"))
-    assert not report.initial + report.skipped + report.unused
-    features, _ = model.feature_extraction(images)
-    expected = features @ torchvision()["fc.weight"].T + 1
-    np.testing.assert_allclose(model(images).logits, expected, rtol=1e-4, atol=1e-4)
-
-
-def the_error(model, path):
-    """The one line in which a file is refused."""
-    with pytest.raises(UserError) as error:
-        load_pretrained(model, str(path))
-    assert len(str(error.value).splitlines()) == 1
-    assert str(error.value).startswith(f"--pretrained={path}")
-    return str(error.value)
-
-
-def test_weights_of_another_backbone_are_named_as_such(tmp_path):
-    path = tmp_path / "resnet50.safetensors"
-    save_file({"layer1.0.conv1.weight": np.zeros((64, 64, 1, 1))}, path)
-    assert "choose the --backbone that the file was made with" in the_error(build(MGNET), path)
-    with pytest.raises(UserError, match="a network of the ResNet family, not a PlainCNN"):
-        load_pretrained(build(TINY_MGNET), str(path))
-
-
-@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is installed")
-@pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt"])
-def test_files_that_only_pytorch_reads_need_it(suffix, tmp_path):
-    path = tmp_path / f"published{suffix}"
-    path.write_bytes(b"PK")
-    message = the_error(build(TINY_MGNET), path)
-    assert f"only PyTorch reads {suffix} files" in message
-    assert "safetensors.torch.save_file" in message
-
-
-def broken_files():
-    """Contents that are not what their suffix says."""
-    array, archive = io.BytesIO(), io.BytesIO()
-    np.save(array, np.zeros(3))
-    np.savez(archive, **{"bn1.weight": np.arange(1000.0)})
-    flipped = bytearray(archive.getvalue())
-    flipped[600] ^= 1
-    npz = [array.getvalue(), archive.getvalue()[:700], bytes(flipped)]
-    header = b'{"bn1.weight":{"dtype":"F32","shape":[64],"data_offsets":[0,256]}}'
-    cut = len(header).to_bytes(8, "little") + header + bytes(100)
-    for suffix, contents in ((".npz", npz), (".safetensors", [cut])):
-        for content in (b"", b"garbage", b"PK\3\4garbage", *contents):
-            yield suffix, content
-
-
-@pytest.mark.parametrize(("suffix", "content"), [*broken_files()])
-def test_broken_files_are_named(suffix, content, tmp_path):
-    path = tmp_path / f"broken{suffix}"
-    path.write_bytes(content)
-    message = the_error(build(TINY_MGNET), path)
-    assert f"broken{suffix} can't be read: it is broken, or no {suffix} file" in message

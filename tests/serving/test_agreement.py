@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.networks import TINY, build
 from tests.serving.networks import pixels, trained
 from tnet_tf.inputs.pipeline import Example
 from tnet_tf.serving import saved_model
@@ -30,11 +31,11 @@ def test_an_export_agrees_with_its_source(model, exported):
     found = agreement(model, exported, batches([[1, 1], [1, 0]]))
     assert found.images == 3
     assert found.logit_difference < 1e-5
-    assert found.top1 == found.cells == 1
+    assert found.top1 == found.regions == 1
 
 
 def test_another_network_does_not(model, exported):
-    """One that says the opposite, after looking at the same cells."""
+    """One that says the opposite, after looking at the same regions."""
     other = trained()
     other.set_weights(model.get_weights())
     for weight in other.classification.weights:
@@ -42,17 +43,37 @@ def test_another_network_does_not(model, exported):
     found = agreement(other, exported, batches([[1, 1, 1, 1]]))
     assert found.logit_difference > 1e-3
     assert found.top1 == 0
-    assert found.cells == 1
+    assert found.regions == 1
 
 
-def test_other_cells_are_seen(model, exported):
+@pytest.mark.parametrize(("moved", "share"), [(0.009, 1), (0.011, 0.5)])
+def test_other_regions_are_seen(model, exported, moved, share):
+    """One box of the second image lies elsewhere."""
+
     def elsewhere(images):
         served = exported(images)
-        return {**served, "cells": np.roll(served["cells"], 1, axis=1)}
+        boxes = served["boxes"].copy()
+        boxes[1, -1] += moved
+        return {**served, "boxes": boxes}
 
     found = agreement(model, elsewhere, batches([[1, 1]]))
-    assert found.cells == 0
+    assert found.regions == share
     assert found.top1 == 1
+
+
+def test_the_order_of_regions_counts(model, exported):
+    def turned(images):
+        served = exported(images)
+        return {**served, "boxes": np.roll(served["boxes"], 1, axis=1)}
+
+    assert agreement(model, turned, batches([[1, 1]])).regions == 0
+
+
+def test_networks_with_no_regions_agree_in_them(tmp_path):
+    plain = build(TINY, model="feedforward")
+    saved_model.write(plain, tmp_path)
+    found = agreement(plain, saved_model.load(tmp_path), batches([[1, 1], [1, 0]]))
+    assert found.regions == found.top1 == 1
 
 
 def test_images_are_compared_as_pixels(model):
@@ -66,4 +87,4 @@ def test_images_are_compared_as_pixels(model):
 
 def served(model, images):
     outputs = model(images)
-    return {"logits": outputs.logits, "cells": outputs.cells}
+    return {"logits": outputs.logits, "boxes": outputs.boxes}

@@ -6,13 +6,27 @@ import pytest
 import tensorflow as tf
 
 from tests.networks import TINY, build
-from tests.serving.networks import pixels, trained
+from tests.serving.networks import NETWORKS, pixels, trained
 from tnet_tf.serving import saved_model
+
+# Numbers of locations to ask for, the most that the network looks at, and what is served.
+LOCATIONS = {
+    "tnet": ([(0, 0), (1, 0), (3, 0), (2, 1), (4, 2), (0, 2)], 9),
+    "mgnet": ([(0,), (1,), (2,), (5,)], 2),
+}
+SERVED = {"logits", "logits_by_count", "boxes", "weights", "levels"}
+
+tnet_alone = pytest.mark.parametrize("network", ["tnet"], indirect=True)
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def model():
-    return trained()
+def model(network):
+    return trained(network)
 
 
 @pytest.fixture(scope="module", params=["savedmodel", "cpu"])
@@ -35,14 +49,21 @@ def signatures(folder):
     return tf.saved_model.load(str(folder)).signatures
 
 
-def test_images_of_any_number_and_size_give_what_the_network_gives(model, signatures):
+def assert_served(served, expected, network):
+    """All that a network has is served, and is what it gives."""
+    names = SERVED | {"cells"} if network == "tnet" else SERVED
+    assert set(served) == {*names, "probabilities"}
+    for name in names:
+        assert served[name].shape == getattr(expected, name).shape
+        np.testing.assert_allclose(served[name], getattr(expected, name), atol=2e-5, err_msg=name)
+    np.testing.assert_allclose(tf.reduce_sum(served["probabilities"], 1), 1, rtol=1e-5)
+
+
+def test_images_of_any_number_and_size_give_what_the_network_gives(model, signatures, network):
     for shape in ((1, 64, 80), (3, 64, 80), (2, 97, 51), (5, 64, 80)):
         images = pixels(*shape)
         served = signatures["serving_default"](images=tf.constant(images))
-        expected = model(images)
-        for name in ("logits", "logits_by_count", "boxes", "weights", "levels", "cells"):
-            np.testing.assert_allclose(served[name], getattr(expected, name), atol=1e-5)
-        np.testing.assert_allclose(tf.reduce_sum(served["probabilities"], 1), 1, rtol=1e-5)
+        assert_served(served, model(images), network)
 
 
 def test_float_images_give_the_same_as_their_pixels(signatures):
@@ -53,29 +74,33 @@ def test_float_images_give_the_same_as_their_pixels(signatures):
     np.testing.assert_allclose(one["logits"], other["logits"], atol=1e-5)
 
 
-@pytest.mark.parametrize("locations", [(0, 0), (1, 0), (3, 0), (2, 1), (4, 2), (0, 2)])
-def test_the_number_of_locations_is_an_input(model, signatures, locations):
+def test_the_number_of_locations_is_an_input(model, signatures, network):
+    asked, most = LOCATIONS[network]
     images = pixels(2)
-    served = signatures["with_locations"](
-        images=tf.constant(images), locations=tf.constant(locations)
-    )
-    looked_at = locations[: locations.index(0)] if 0 in locations else locations
-    expected = model(images, locations=looked_at)
-    np.testing.assert_allclose(served["logits"], expected.logits, atol=1e-5)
-    np.testing.assert_array_equal(served["cells"], expected.cells)
-    assert served["boxes"].shape == expected.boxes.shape
+    for locations in asked:
+        served = signatures["with_locations"](
+            images=tf.constant(images), locations=tf.constant(locations)
+        )
+        looked_at = locations[: locations.index(0)] if 0 in locations else locations
+        expected = model(images, locations=[min(count, most) for count in looked_at])
+        assert_served(served, expected, network)
 
 
-def test_feedforward_networks_are_served_too(tmp_path):
-    network = build(TINY, model="feedforward")
+@pytest.mark.parametrize(
+    "changes", [{"model": "feedforward"}, {"model": "mgnet", "locations": (0,)}]
+)
+def test_networks_that_attend_to_nothing_are_served_too(changes, tmp_path):
+    network = build(TINY, **changes)
     saved_model.write(network, tmp_path)
     signatures = tf.saved_model.load(str(tmp_path)).signatures
     assert set(signatures) == {"serving_default", "float_images"}
     images = pixels(2)
     served = signatures["serving_default"](images=tf.constant(images))
+    assert set(served) == {"probabilities", "logits", "logits_by_count", "weights"}
     np.testing.assert_allclose(served["logits"], network(images).logits, atol=1e-5)
 
 
+@tnet_alone
 def test_a_process_without_this_package_can_serve(model, folder, tmp_path):
     """In an empty folder, with the repository off the path and our package forbidden."""
     images = pixels(3)
@@ -96,6 +121,7 @@ def test_a_process_without_this_package_can_serve(model, folder, tmp_path):
     np.testing.assert_allclose(found["first"], expected, atol=1e-5)
 
 
+@tnet_alone
 def test_the_fast_form_holds_no_variables(form, folder):
     loaded = tf.saved_model.load(str(folder))
     variables = loaded.signatures["serving_default"].variables
@@ -119,6 +145,7 @@ def test_bfloat16_is_for_processors_that_have_it(monkeypatch, tmp_path, flags, p
     assert saved_model.cpu_precision() == precision
 
 
+@tnet_alone
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_fast_form_computes_in_the_precision_of_the_processor(
     monkeypatch, tmp_path, model, precision

@@ -65,7 +65,7 @@ class BenchmarkConfig:
     side_lengths: tuple[int, ...] = setting(
         (),
         "Measure the network's SavedModel on square uint8 images of these sides, too, in pixels; "
-        "TNet only.",
+        "not of feed-forward networks, whose cost is that of their pixels.",
     )
     profile: str = setting("", "Folder for a TensorBoard profile of a few calls; empty: none.")
     benchmark_dir: str = setting("runs/benchmark", "Folder of table, JSON and plot.")

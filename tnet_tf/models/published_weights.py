@@ -126,7 +126,7 @@ def load_pretrained(model: keras.Model, path: str) -> LoadReport:
     """
     arrays, translate = _read(model, path)
     loaded, initial, skipped, used = [], [], [], set()
-    assignments: list[tuple[keras.Variable, np.ndarray]] = []
+    assignments: Arrays = {}
     for name, variable in variable_names(model).items():
         theirs = translate(name)
         if theirs not in arrays:
@@ -135,7 +135,7 @@ def load_pretrained(model: keras.Model, path: str) -> LoadReport:
         value = arrays[theirs]
         used.add(theirs)
         if _same_weights(value.shape, tuple(variable.shape)):
-            assignments.append((variable, value.reshape(variable.shape)))
+            assignments[name] = value.reshape(variable.shape)
             loaded.append(name)
         elif name.startswith(("classification/", "glimpse_classification/")):
             skipped.append(name)
@@ -149,8 +149,13 @@ def load_pretrained(model: keras.Model, path: str) -> LoadReport:
             f"--pretrained={path}: none of its {len(arrays)} weights has a name of this model, for "
             f"example {next(iter(arrays), 'nothing')}; choose the --backbone that it was made with"
         )
-    for variable, value in assignments:
-        variable.assign(value)
+    # Half a classifier is none.
+    incomplete = {_layer(name) for name in skipped}
+    skipped += [name for name in loaded if _layer(name) in incomplete]
+    loaded = [name for name in loaded if _layer(name) not in incomplete]
+    ours = variable_names(model)
+    for name in loaded:
+        ours[name].assign(assignments[name])
     unused = tuple(name for name in arrays if name not in used)
     return LoadReport(tuple(loaded), tuple(initial), tuple(skipped), unused)
 
@@ -336,7 +341,12 @@ def _check_statistics(model: keras.Model, arrays: Arrays, path: Path) -> None:
         )
 
 
+def _layer(name: str) -> str:
+    """The layer that a weight belongs to."""
+    return name.rsplit("/", 1)[0]
+
+
 def _folded(names: tuple[str, ...]) -> list[str]:
     """Layers instead of weights, so that a list stays short."""
-    layers = list(dict.fromkeys(name.rsplit("/", 1)[0] for name in names))
+    layers = list(dict.fromkeys(map(_layer, names)))
     return layers if len(layers) <= 12 else [*layers[:12], f".. {len(layers) - 12} more layers"]

@@ -10,6 +10,11 @@ import tensorflow as tf
 from tnet_tf.evaluation.figures import to_uint8
 from tnet_tf.serving.saved_model import Runner, ServedNetwork
 
+# Of the image's side. Rounding moves the regions of networks that place them anywhere; cells of a
+# grid are further apart than this.
+_SAME_PLACE = 0.01
+_COMPARED = ("logits", "boxes")
+
 
 class Agreement(NamedTuple):
     """A comparison of two networks.
@@ -18,13 +23,14 @@ class Agreement(NamedTuple):
       images: compared.
       logit_difference: the largest, of any logit.
       top1: share of images with the same most probable class.
-      cells: share of images of which the same cells are attended, in the same order.
+      regions: share of images of which the same regions are attended, up to 1/100 of a side, in the
+        same order.
     """
 
     images: int
     logit_difference: float
     top1: float
-    cells: float
+    regions: float
 
 
 def agreement(model: keras.Model, exported: Runner, batches: Iterable[Any]) -> Agreement:
@@ -37,18 +43,25 @@ def agreement(model: keras.Model, exported: Runner, batches: Iterable[Any]) -> A
         that only fill up a batch.
     """
     source = ServedNetwork(model).default()
-    differences, same_class, same_cells = [], [], []
+    differences, same_class, same_regions = [], [], []
     for batch in batches:
         real = np.asarray(batch.mask) > 0
         images = tf.constant(to_uint8(batch.image))
         ours, theirs = (
-            {name: np.asarray(outputs[name])[real] for name in ("logits", "cells")}
+            {name: np.asarray(value)[real] for name, value in outputs.items() if name in _COMPARED}
             for outputs in (source(images), exported(images))
         )
         differences.append(np.abs(ours["logits"] - theirs["logits"]).max(axis=1))
         same_class.append(ours["logits"].argmax(1) == theirs["logits"].argmax(1))
-        same_cells.append((ours["cells"] == theirs["cells"]).all(axis=1))
-    difference, classes, cells = map(np.concatenate, (differences, same_class, same_cells))
+        same_regions.append(_same_regions(ours, theirs))
+    difference, classes, regions = map(np.concatenate, (differences, same_class, same_regions))
     return Agreement(
-        len(classes), float(difference.max()), float(classes.mean()), float(cells.mean())
+        len(classes), float(difference.max()), float(classes.mean()), float(regions.mean())
     )
+
+
+def _same_regions(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> np.ndarray:
+    """Whether all regions of an image are the same, (n,); of networks with none they are."""
+    if "boxes" not in ours:
+        return np.ones(len(ours["logits"]), bool)
+    return (np.abs(ours["boxes"] - theirs["boxes"]) <= _SAME_PLACE).all(axis=(1, 2))

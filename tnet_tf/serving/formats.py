@@ -172,11 +172,13 @@ def _load_openvino(folder: Path) -> Runner:
             missing = _OPENVINO_BATCH - len(part)
             queue.start_async([np.pad(part, ((0, missing), *[(0, 0)] * 3))], start)
         queue.wait_all()
-        parts = [found[start] for start in sorted(found)]
-        joined = {
-            name: np.concatenate([p[name] for p in parts])[: len(pixels)] for name in parts[0]
+        first, *others = (found[start] for start in sorted(found))
+        return {
+            name: value
+            if name == "levels"
+            else np.concatenate([value, *(part[name] for part in others)])[: len(pixels)]
+            for name, value in first.items()
         }
-        return {**joined, "levels": parts[0]["levels"]}
 
     return run
 

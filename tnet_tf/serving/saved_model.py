@@ -18,6 +18,10 @@ Function: TypeAlias = tf.types.experimental.ConcreteFunction
 # Takes uint8 images (n, H, W, 3), gives what is served of them by name.
 Runner: TypeAlias = Callable[[tf.Tensor], dict[str, np.ndarray]]
 
+# Names of outputs: of all networks, of those that attend, and of those that do so by grids.
+_ALWAYS = ("logits", "logits_by_count", "weights")
+_ATTENDED = ("boxes", "levels")
+_IN_GRIDS = ("cells",)
 _PROCESSOR = Path("/proc/cpuinfo")
 # Images of a batch.
 _WORTH_HALVING = 4
@@ -30,8 +34,8 @@ class ServedNetwork(tf.Module):
       serving_default: uint8 images; looks at the network's own number of locations.
       float_images: float32 images in [-1, 1]; else the same.
       with_locations: uint8 images and `locations`, int32 (levels - 1,), attended per grid of each
-        level after the first, 0 up to the cells of the grid; those after a 0 do not count. Only of
-        networks that attend.
+        level after the first, 0 up to the cells of the grid; those after a 0 do not count. Of MGNet
+        one number, 0 up to its own, after which it exits. Only of networks that attend.
 
     Args:
       model: takes (images, locations=.., training=False), returns `Outputs`.
@@ -42,6 +46,8 @@ class ServedNetwork(tf.Module):
         self.model = model
         # Keras keeps some variables where a SavedModel does not look for them.
         self.weights = [variable.value for variable in model.weights]
+        self.attends = any(getattr(model, "locations", ()))
+        self.outputs = _ALWAYS + _ATTENDED * self.attends + _IN_GRIDS * hasattr(model, "grid")
 
     def default(
         self, height: int | None = None, width: int | None = None
@@ -60,16 +66,15 @@ class ServedNetwork(tf.Module):
             "serving_default": self.default().get_concrete_function(),
             "float_images": tf.function(self._own).get_concrete_function(floats),
         }
-        levels = len(getattr(self.model, "locations", ()))
-        if levels:
-            counts = tf.TensorSpec((levels,), tf.int32, name="locations")
+        if self.attends:
+            counts = tf.TensorSpec((len(self.model.locations),), tf.int32, name="locations")
             signatures["with_locations"] = tf.function(self._with_locations).get_concrete_function(
                 pixels, counts
             )
         return signatures
 
     def _own(self, images: tf.Tensor) -> Served:
-        return _served(self.model(images, training=False))
+        return self._served(self.model(images, training=False))
 
     def _with_locations(self, images: tf.Tensor, locations: tf.Tensor) -> Served:
         """Traverses as many levels as have locations: a level of no regions can't be run."""
@@ -77,25 +82,27 @@ class ServedNetwork(tf.Module):
         before_zero = tf.reduce_sum(tf.math.cumprod(tf.cast(locations > 0, tf.int32)))
 
         def to_depth(levels: int) -> Callable[[], Served]:
-            return lambda: _served(self.model(images, locations=counts[:levels], training=False))
+            return lambda: self._served(
+                self.model(images, locations=counts[:levels], training=False)
+            )
 
         return tf.switch_case(before_zero, [to_depth(n) for n in range(len(counts) + 1)])
 
+    def _served(self, outputs: Outputs) -> Served:
+        """What is served of a pass over n images that attended to L locations each.
 
-def _served(outputs: Outputs) -> Served:
-    """What is served of a pass over n images that attended to L locations each.
+        Not every runtime knows tensors of no elements, so what a network never has is left out.
 
-    Returns:
-      probabilities, logits: (n, classes), after all L locations.
-      logits_by_count: (n, L + 1, classes), after 0, 1, .. L locations.
-      boxes: (n, L, 4), where it looked, as (y_min, x_min, y_max, x_max) in [0, 1].
-      weights: (n, L + 1), what the thumbnail and each location weigh.
-      levels: (L,), the level at which each location is looked at.
-      cells: (n, L), the attended cells' raster indices.
-    """
-    fields = ("logits", "logits_by_count", "boxes", "weights", "levels", "cells")
-    served = {name: getattr(outputs, name) for name in fields}
-    return {"probabilities": tf.nn.softmax(outputs.logits), **served}
+        Returns:
+          probabilities, logits: (n, classes), after all L locations.
+          logits_by_count: (n, L + 1, classes), after 0, 1, .. L locations.
+          weights: (n, L + 1), what the thumbnail and each location weigh.
+          boxes: (n, L, 4), where it looked, as (y_min, x_min, y_max, x_max) in [0, 1].
+          levels: (L,), the level at which each location is looked at.
+          cells: (n, L), the attended cells' raster indices; only of networks with grids.
+        """
+        served = {name: getattr(outputs, name) for name in self.outputs}
+        return {"probabilities": tf.nn.softmax(outputs.logits), **served}
 
 
 def write(model: keras.Model, folder: Path) -> None:
@@ -154,8 +161,13 @@ def _frozen(function: Function) -> tf.types.experimental.PolymorphicFunction:
     def in_halves(images: tf.Tensor, *others: tf.Tensor) -> Served:
         half = tf.shape(images)[0] // 2
         first, second = call(images[:half], *others), call(images[half:], *others)
-        joined = {name: tf.concat([first[name], second[name]], axis=0) for name in names}
-        return {**joined, "levels": first["levels"]}
+        # Levels are those of the network, not of images.
+        return {
+            name: first[name]
+            if name == "levels"
+            else tf.concat([first[name], second[name]], axis=0)
+            for name in names
+        }
 
     def served(images: tf.Tensor, *others: tf.Tensor) -> Served:
         return tf.cond(
