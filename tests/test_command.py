@@ -40,7 +40,7 @@ def records(tmp_path_factory):
         # Flags that do not exist or can't be read.
         ("--learning_rat=1", "Unknown command line flag 'learning_rat'. Did you mean: lear"),
         ("--batch_size=four", "flag --batch_size=four"),
-        ("--model=tnt", "flag --model=tnt: value should be one of <tnet|feedforward>"),
+        ("--model=tnt", "flag --model=tnt: value should be one of <tnet|mgnet|feedforward>"),
         ("--locations=2,many", "--locations=2,many takes whole numbers separated by commas"),
         ("--flagfile=missing.flags", "missing.flags"),
         ("stray", "unexpected argument 'stray': settings are given as --name=value"),
