@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -152,3 +153,14 @@ def test_other_weights_have_another_fingerprint():
     assert robustness.fingerprint(model) == before
     model.weights[-1].assign_add(tf.ones_like(model.weights[-1]))
     assert robustness.fingerprint(model) != before
+
+
+def test_attacks_of_another_budget_are_measured_beside_what_is_there(ledger):
+    model = build(TINY_MGNET)
+    measured(model, ledger)
+    before = dict(ledger.entries)
+    measured(model, ledger, dataclasses.replace(CONFIG, attack_epsilon=4.0, attack_images=4))
+    assert {key: ledger.entries[key] for key in before} == before
+    added = [key for key in ledger.entries if key not in before]
+    # One batch for each of the three attacks; corruptions know no budget.
+    assert [key.split()[0] for key in added] == ["fgsm", "pgd", "square"]

@@ -1,6 +1,6 @@
 import functools
-import importlib.util
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -99,9 +99,9 @@ def test_weights_of_another_backbone_are_named_as_such(tmp_path):
         load_pretrained(build(TINY_MGNET), str(path))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is installed")
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt"])
-def test_files_that_only_pytorch_reads_need_it(suffix, tmp_path):
+def test_files_that_only_pytorch_reads_need_it(suffix, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # As where it is not installed.
     path = tmp_path / f"published{suffix}"
     path.write_bytes(b"PK")
     message = the_error(build(TINY_MGNET), path)

@@ -21,18 +21,14 @@ from tnet_tf.evaluation.figures import to_uint8
 from tnet_tf.evaluation.gaze import GazeOverlap
 from tnet_tf.evaluation.ledger import Ledger
 from tnet_tf.evaluation.loop import Batch, Evaluation, Evaluator, Value
+from tnet_tf.evaluation.robustness_report import CLEAN
 from tnet_tf.inputs import corruptions
 from tnet_tf.inputs.corruptions import corrupt
 from tnet_tf.outputs import Outputs
 
-CLEAN = "clean"
 # What a measurement is of, and what is said of it besides.
 _DATA = ("dataset", "split", "image_size", "locations")
 _DESCRIBED = ("run_dir", "checkpoint", "model", "backbone", "gflops_by_locations")
-# Settings that decide which trials there are, and change the result of none.
-_TRIALS = frozenset(
-    ("corruptions", "severities", "attack", "attack_steps", "attack_queries", "compare")
-)
 
 
 def check(settings: RobustnessConfig) -> None:
@@ -71,9 +67,11 @@ def measure(
     """
     settings = dataclasses.asdict(config.robustness)
     described = {name: clean[name] for name in (*_DATA, *_DESCRIBED)}
+    # What every result depends on; what only some do is in their keys, so that nothing is lost
+    # when other corruptions, attacks or budgets are asked for.
     identity = {
         **{name: clean[name] for name in _DATA},
-        **{name: value for name, value in settings.items() if name not in _TRIALS},
+        "robustness_seed": config.robustness.robustness_seed,
         "eval_batch_size": config.eval.eval_batch_size,
         "weights": fingerprint(model),
     }
@@ -107,7 +105,7 @@ class Trial(NamedTuple):
 
     Attributes:
       name: 'clean', a corruption or an attack.
-      strength: severity of a corruption, steps of PGD, queries of Square; else 0.
+      strength: severity of a corruption, steps of PGD, queries of Square; FGSM's is 1.
     """
 
     name: str
@@ -190,6 +188,8 @@ class Robustness:
             if attacks and self.config.attack_images and first >= self.config.attack_images:
                 return
             key = f"{trial.name} {trial.strength} batch {number}"
+            if attacks:
+                key += " " + json.dumps(budget(self.config)._asdict())
             if trial.name == CLEAN:
                 boxes = _Boxes()
                 part = self.evaluation.run([batch], [Accuracy(), boxes], self.locations)
