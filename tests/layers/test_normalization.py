@@ -1,8 +1,10 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tnet_tf.layers.normalization import BatchNormalization
+from tnet_tf.training.devices import make_strategy
 
 
 def test_one_set_of_weights_is_keras_batch_normalisation():
@@ -54,3 +56,67 @@ def test_gradients_agree_with_keras():
             loss = tf.reduce_sum(layer(values, training=True) * weight)
         gradients.append(tape.gradient(loss, values))
     np.testing.assert_allclose(*gradients, atol=1e-4)
+
+
+def over_replicas(layer, values, weights):
+    """Outputs and gradients of sum(outputs * weights), of halves on two devices, put together."""
+    strategy = make_strategy(2)
+
+    def halve(array):
+        halves = np.split(array, 2)
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(halves[context.replica_id_in_sync_group])
+        )
+
+    @tf.function
+    def replica(values, weights):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            outputs = layer(values, training=True)
+            loss = tf.reduce_sum(outputs * weights)
+        sources = [values, layer.gamma[0].value, layer.beta[0].value]
+        return outputs, *tape.gradient(loss, sources)
+
+    results = strategy.run(replica, args=(halve(values), halve(weights)))
+    outputs, of_values, of_gamma, of_beta = map(strategy.experimental_local_results, results)
+    joined = [np.concatenate(parts) for parts in (outputs, of_values)]
+    return [*joined, sum(of_gamma).numpy(), sum(of_beta).numpy()]
+
+
+def in_float64(values, weights, epsilon=1e-3):
+    """The same by the formulas of Ioffe and Szegedy (2015), of one whole batch."""
+    values, weights = values.astype(np.float64), weights.astype(np.float64)
+    axes, count = (0, 1, 2), values[..., 0].size
+    scale = 1 / np.sqrt(values.var(axes) + epsilon)
+    normal = (values - values.mean(axes)) * scale
+    of_gamma, of_beta = (weights * normal).sum(axes), weights.sum(axes)
+    of_values = scale * (weights - of_beta / count - normal * of_gamma / count)
+    return normal, of_values, of_gamma, of_beta
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation"), [(0.0, 1.0), (2.0, 3.0), (100.0, 1.0), (100.0, 0.01), (-1e4, 10.0)]
+)
+def test_replicas_normalise_as_one_device_however_large_the_mean(mean, deviation):
+    random = np.random.default_rng(0)
+    values = random.normal(mean, deviation, (8, 6, 5, 3)).astype(np.float32)
+    weights = random.normal(0, 1, values.shape).astype(np.float32)
+    with make_strategy(2).scope():
+        layer = BatchNormalization(momentum=0.0)
+        layer.build((None, None, None, 3))
+    found = over_replicas(layer, values, weights)
+    for ours, exact in zip(found, in_float64(values, weights), strict=True):
+        np.testing.assert_allclose(ours, exact, rtol=1e-5, atol=1e-5 * np.abs(exact).max())
+    exact = values.astype(np.float64)
+    np.testing.assert_allclose(layer.moving_mean[0], exact.mean((0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(layer.moving_variance[0], exact.var((0, 1, 2), ddof=1), rtol=1e-5)
+
+
+def test_channels_without_any_deviation_are_normalised_to_zero_on_replicas():
+    values = np.full((4, 3, 3, 2), 1234.5, np.float32)
+    with make_strategy(2).scope():
+        layer = BatchNormalization()
+        layer.build((None, None, None, 2))
+    outputs, of_values, _, _ = over_replicas(layer, values, np.ones_like(values))
+    np.testing.assert_allclose(outputs, 0, atol=1e-5)
+    np.testing.assert_allclose(of_values, 0, atol=1e-4)

@@ -1,5 +1,6 @@
 """BatchNorm, shared by all processing levels or kept per level."""
 
+import functools
 from typing import Any
 
 import keras
@@ -101,14 +102,25 @@ class BatchNormalization(keras.layers.Layer):
         count: tf.Tensor,
         replicas: Any,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Normalises with the statistics of all replicas, as one device would."""
+        """Normalises with the statistics of all replicas, as one device would.
+
+        In two passes: the mean first, then squares of differences from it. Mean square minus
+        squared mean would lose a deviation that is small beside the mean.
+        """
+        everywhere = functools.partial(replicas.all_reduce, tf.distribute.ReduceOp.MEAN)
         values = tf.cast(inputs, tf.float32)
-        sums = [tf.reduce_mean(values, (0, 1, 2)), tf.reduce_mean(values**2, (0, 1, 2))]
-        mean, square = replicas.all_reduce(tf.distribute.ReduceOp.MEAN, sums)
-        variance = square - mean**2
-        outputs = tf.nn.batch_normalization(values, mean, variance, beta, gamma, self.epsilon)
+        # The results do not depend on what is subtracted, so no gradient needs to pass through it.
+        rough = tf.stop_gradient(everywhere(tf.reduce_mean(values, (0, 1, 2))))
+        centred = values - rough
+        # The rounding of a large mean shows in the centred values, and is taken out of them.
+        rest, square = everywhere(
+            [tf.reduce_mean(centred, (0, 1, 2)), tf.reduce_mean(centred**2, (0, 1, 2))]
+        )
+        variance = tf.nn.relu(square - rest**2)
+        outputs = tf.nn.batch_normalization(centred, rest, variance, beta, gamma, self.epsilon)
         # The fused kernel reports the unbiased variance; so must this path.
-        return tf.cast(outputs, inputs.dtype), mean, variance * count / (count - 1)
+        unbiased = variance * count / (count - 1)
+        return tf.cast(outputs, inputs.dtype), rough + rest, unbiased
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
