@@ -49,6 +49,20 @@ def test_every_epoch_has_every_record_once_in_its_own_order(shards):
         assert one != other
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_epochs_of_few_shards_differ_in_order(shards, count):
+    """With few shards the order of the shards adds nothing: the records' own shuffle decides."""
+    shards = shards[:count]
+    size = sum(shard.take for shard in shards)
+    read = [record for _, record in stream(shards, 6 * size)]
+    epochs = {tuple(read[start : start + size]) for start in range(0, 6 * size, size)}
+    assert len(epochs) == 6
+    # Neighbours in one epoch rarely stay neighbours in the next.
+    pairs = [set(zip(epoch, epoch[1:], strict=False)) for epoch in epochs]
+    kept = [len(one & other) for one, other in itertools.combinations(pairs, 2)]
+    assert np.mean(kept) < 0.3 * size
+
+
 def test_keys_are_never_repeated(shards):
     keys = [key for key, _ in stream(shards, 3 * 33)]
     assert len(set(keys)) == len(keys)

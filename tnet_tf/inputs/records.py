@@ -69,9 +69,9 @@ def shuffled_epochs(
         key = tf.random.fold_in(seed_key(seed), number)
         order = tf.random.experimental.stateless_shuffle(tf.range(len(shards)), key)
         records = _interleave(order, shards, cycle=_CYCLE)
-        records = records.shuffle(
-            shuffle_buffer, seed=tf.cast(key[0], tf.int64), reshuffle_each_iteration=False
-        )
+        # Drawn from the whole key: `fold_in` leaves a key's first word as it was.
+        shuffle_seed = tf.random.stateless_uniform((), key, None, None, tf.int64)
+        records = records.shuffle(shuffle_buffer, shuffle_seed, reshuffle_each_iteration=False)
         left_out = tf.where(number == first_epoch, tf.constant(skipped, tf.int64), 0)
         keys = tf.data.Dataset.from_tensors(key).repeat()
         return tf.data.Dataset.zip(keys, records.enumerate()).skip(left_out)
