@@ -168,7 +168,7 @@ def test_mgnets_are_trained_as_published(path):
         "rule": "joint_classifiers",
         "glimpse_weight": 0.6,
         "optimizer": "sgd",
-        "momentum": 0.9,
+        "momentum_cycle": (0.95, 0.85),
         "schedule": "one_cycle",
         "warm_up": 0.2,
         "learning_rate": 0.1,

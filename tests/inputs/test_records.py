@@ -58,7 +58,7 @@ def test_epochs_of_few_shards_differ_in_order(shards, count):
     epochs = {tuple(read[start : start + size]) for start in range(0, 6 * size, size)}
     assert len(epochs) == 6
     # Neighbours in one epoch rarely stay neighbours in the next.
-    pairs = [set(zip(epoch, epoch[1:], strict=False)) for epoch in epochs]
+    pairs = [set(itertools.pairwise(epoch)) for epoch in epochs]
     kept = [len(one & other) for one, other in itertools.combinations(pairs, 2)]
     assert np.mean(kept) < 0.3 * size
 

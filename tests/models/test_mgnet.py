@@ -306,26 +306,26 @@ def test_networks_survive_saving_and_graph_mode(images, changes, tmp_path):
         assert_same(other(images), model(images))
 
 
-def test_weights_start_as_pytorch_s_do_and_no_two_alike():
-    model = build(classes=50, config=TINY_MGNET)
-    fusion, width = model.fusion, model.channels + 3
-    kernels = [layer.kernel.numpy() for layer in (fusion.query, fusion.key, fusion.value)]
-    # Xavier's bound for one matrix of all three: fans d and 3 d.
-    for kernel in kernels:
-        assert np.abs(kernel).max() == pytest.approx(np.sqrt(6 / (4 * width)), rel=0.01)
-    assert len({kernel.tobytes() for kernel in kernels}) == 3
-    for layer, inputs in (
-        (fusion.output_layer, width),
-        (model.localization.linear, width),
-        (model.classification.linear, width),
-        (model.glimpse_classification.linear, model.channels),
-    ):
-        assert np.abs(layer.kernel).max() == pytest.approx(inputs**-0.5, rel=0.05)
-        if layer is not fusion.output_layer:
-            assert 0 < np.abs(layer.bias).max() <= inputs**-0.5
-            assert np.not_equal(layer.bias, layer.kernel[0]).all()
-    for layer in (fusion.query, fusion.key, fusion.value, fusion.output_layer):
+def test_dense_layers_start_as_published_and_no_two_alike():
+    """Kaiming normal: deviation sqrt(2 / fan in), values beyond two deviations occur; biases 0."""
+    model = build(classes=300, config=TINY_MGNET)
+    fusion = model.fusion
+    layers = [
+        *(fusion.query, fusion.key, fusion.value, fusion.output_layer),
+        *(model.localization.linear, model.classification.linear),
+        model.glimpse_classification.linear,
+    ]
+    for layer in layers:
+        kernel = layer.kernel.numpy()
+        deviation = np.sqrt(2 / kernel.shape[0])
+        # Of n draws the deviation is known to within 1 / sqrt(2 n) of itself.
+        spread = 4 / np.sqrt(2 * kernel.size)
+        assert kernel.std() == pytest.approx(deviation, rel=spread)
+        beyond = np.mean(np.abs(kernel) > 2 * deviation)
+        assert beyond == pytest.approx(0.0455, abs=4 * np.sqrt(0.0455 / kernel.size))
         assert not np.any(layer.bias)
+    square = [layer.kernel.numpy().tobytes() for layer in layers[:4]]
+    assert len(set(square)) == 4
 
 
 @pytest.mark.parametrize("backbone", GOLDEN)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 
@@ -8,16 +9,25 @@ import tensorflow as tf
 
 from tests.training.test_step import make_step
 from tnet_tf.config import TrainConfig
-from tnet_tf.training.schedules import OneCycle, learning_rate_schedule
+from tnet_tf.training.schedules import (
+    OneCycle,
+    OneCycleMomentum,
+    learning_rate_schedule,
+    momentum_schedule,
+)
 
 
 def pytorch_s(rate, steps, share):
-    """The rates of PyTorch's OneCycleLR, step by step as its documentation has them.
+    """The rates of PyTorch's OneCycleLR: initial rate max_lr / 25, final rate initial / 10,000."""
+    return pytorch_s_phases(steps, share, rate / 25, rate, rate / 25 / 1e4)
 
-    Two phases, each between a first and a last step that need not be whole numbers; initial rate
-    max_lr / 25, final rate initial / 10,000.
+
+def pytorch_s_phases(steps, share, first, middle, final):
+    """The values of PyTorch's OneCycleLR, step by step as its documentation has them.
+
+    Two phases, each between a first and a last step that need not be whole numbers.
     """
-    phases = [(share * steps - 1, rate / 25, rate), (steps - 1, rate, rate / 25 / 1e4)]
+    phases = [(share * steps - 1, first, middle), (steps - 1, middle, final)]
     rates = []
     for step in range(steps):
         begins = 0.0
@@ -91,6 +101,24 @@ def test_settings_name_the_schedule(rate):
     step = TrainConfig(schedule="step", learning_rate_drop_at=0.7, learning_rate_drop=0.2)
     rates = [float(learning_rate_schedule(rate, 20, step)(number)) for number in range(20)]
     np.testing.assert_allclose(rates, [rate] * 14 + [0.2 * rate] * 6, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "share"), [(10, 0.2), (101, 0.25), (1560, 0.2)])
+def test_momentum_cycles_against_the_rate_as_pytorch_s(steps, share):
+    momentum = [float(OneCycleMomentum(0.95, 0.85, steps, share)(step)) for step in range(steps)]
+    expected = pytorch_s_phases(steps, share, 0.95, 0.85, 0.95)
+    np.testing.assert_allclose(momentum, expected, rtol=1e-5)
+
+
+def test_settings_name_the_momentum():
+    cycle = TrainConfig(schedule="one_cycle", warm_up=0.3, momentum=0.7)
+    values = [float(momentum_schedule(20, cycle)(step)) for step in range(20)]
+    np.testing.assert_allclose(values, pytorch_s_phases(20, 0.3, 0.95, 0.85, 0.95), rtol=1e-5)
+    constant = [
+        dataclasses.replace(cycle, momentum_cycle=()),
+        dataclasses.replace(cycle, schedule="step"),
+    ]
+    assert [momentum_schedule(20, config) for config in constant] == [0.7, 0.7]
 
 
 def test_an_optimizer_follows_the_cycle():

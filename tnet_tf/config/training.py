@@ -17,7 +17,12 @@ class TrainConfig:
     adam_epsilon: float = setting(
         1e-7, "Adam's epsilon (the published code's; the paper says 1e-8)."
     )
-    momentum: float = setting(0.9, "SGD's momentum.")
+    momentum: float = setting(0.9, "SGD's momentum where it does not cycle.")
+    momentum_cycle: tuple[float, ...] = setting(
+        (0.95, 0.85),
+        "Highest and lowest momentum of SGD under --schedule=one_cycle: it falls while the rate "
+        "rises, as in PyTorch; empty: --momentum, constant.",
+    )
     learning_rate: float = setting(1e-3, "Learning rate of new layers.")
     pretrained_learning_rate: float = setting(
         0.0, "Learning rate of layers loaded by --pretrained; 0: --learning_rate."
@@ -78,6 +83,13 @@ class TrainConfig:
         require(0 < self.warm_up < 1, f"--warm_up={self.warm_up} is a share between 0 and 1")
         require(self.adam_epsilon > 0, "--adam_epsilon must be positive")
         require(0 <= self.momentum < 1, f"--momentum={self.momentum} must be 0 to below 1")
+        if self.momentum_cycle:
+            highest, lowest = self.momentum_cycle if len(self.momentum_cycle) == 2 else (0.0, 1.0)
+            require(
+                0 <= lowest <= highest < 1,
+                "--momentum_cycle takes the highest and the lowest momentum, such as 0.95,0.85: 0 "
+                "to below 1",
+            )
         for name in ("checkpoint_every", "summary_every"):
             require(getattr(self, name) > 0, f"--{name} must be positive")
         for name in ("devices", "seed", "evaluate_every", "summary_images"):

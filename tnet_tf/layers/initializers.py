@@ -1,4 +1,4 @@
-"""How weights start: as in the EfficientNet paper, and as PyTorch's networks and layers do.
+"""How weights start: as in the EfficientNet paper, and as the published MGNet does.
 
 BagNet-77 and its modules start as Keras layers do by themselves: Xavier (appendix 2.2).
 """
@@ -21,6 +21,6 @@ def residual_initializer() -> keras.initializers.Initializer:
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
-def linear_initializer(fan_in: int) -> keras.initializers.Initializer:
-    """Uniform in +- 1 / sqrt(fan in): weights and biases of PyTorch's linear layers."""
-    return keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
+def kaiming_initializer() -> keras.initializers.Initializer:
+    """Normal, of variance 2 / fan in (Kaiming's, gain of ReLU), not truncated: MGNet's layers."""
+    return keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tnet_tf.layers.initializers import linear_initializer
+from tnet_tf.layers.initializers import kaiming_initializer
 
 # The positions of the fused vectors, and everything after it, are float32 whatever the backbone
 # computes in.
@@ -27,12 +27,9 @@ class FeatureFusion(keras.layers.Layer):
         super().__init__(dtype=_PRECISION, **kwargs)
         self.channels = channels
         self.query, self.key, self.value = (
-            _dense(channels, name, kernel_initializer=_attention_initializer())
-            for name in ("query", "key", "value")
+            _dense(channels, name) for name in ("query", "key", "value")
         )
-        self.output_layer = _dense(
-            channels, "output", kernel_initializer=linear_initializer(channels)
-        )
+        self.output_layer = _dense(channels, "output")
         self.normalization = keras.layers.LayerNormalization(
             epsilon=1e-5, name="normalization", dtype=_PRECISION
         )
@@ -74,7 +71,7 @@ class LocalizationNetwork(keras.layers.Layer):
         super().__init__(dtype=_PRECISION, **kwargs)
         self.channels = channels
         self.region_scale, self.gradient_scale = tuple(region_scale), gradient_scale
-        self.linear = _linear(channels, 3)
+        self.linear = _dense(3, "linear")
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the weights."""
@@ -100,7 +97,7 @@ class LinearClassifier(keras.layers.Layer):
     def __init__(self, channels: int, classes: int, **kwargs: Any):
         super().__init__(dtype=_PRECISION, **kwargs)
         self.channels = channels
-        self.linear = _linear(channels, classes)
+        self.linear = _dense(classes, "linear")
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the weights."""
@@ -125,16 +122,9 @@ def rescale_gradient(values: tf.Tensor, scale: float) -> tf.Tensor:
     return identity(values)
 
 
-def _linear(inputs: int, units: int) -> keras.layers.Dense:
-    # Keras's initialisers give the same numbers at every call, so each weight has its own.
-    kernel, bias = linear_initializer(inputs), linear_initializer(inputs)
-    return _dense(units, "linear", kernel_initializer=kernel, bias_initializer=bias)
-
-
-def _dense(units: int, name: str, **initializers: Any) -> keras.layers.Dense:
-    return keras.layers.Dense(units, name=name, dtype=_PRECISION, **initializers)
-
-
-def _attention_initializer() -> keras.initializers.Initializer:
-    """Xavier's over query, key and value as one matrix, as in PyTorch: fans d and 3 d."""
-    return keras.initializers.VarianceScaling(0.5, "fan_avg", "uniform")
+def _dense(units: int, name: str) -> keras.layers.Dense:
+    """A linear layer that starts as the published ones; biases start at 0."""
+    # Keras's initialisers give the same numbers at every call, so each layer has its own.
+    return keras.layers.Dense(
+        units, kernel_initializer=kaiming_initializer(), name=name, dtype=_PRECISION
+    )

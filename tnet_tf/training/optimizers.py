@@ -6,7 +6,8 @@ from typing import NamedTuple
 import keras
 
 from tnet_tf.config import TrainConfig
-from tnet_tf.training.schedules import learning_rate_schedule
+from tnet_tf.training.momentum import MomentumSGD
+from tnet_tf.training.schedules import learning_rate_schedule, momentum_schedule
 
 
 class LayerGroup(NamedTuple):
@@ -52,15 +53,16 @@ def make_groups(
             if not split or (key in pretrained) == (name == "pretrained")
         ]
         if members:
-            optimizer = _optimizer(learning_rate_schedule(rate, steps, config), config, name)
+            optimizer = _optimizer(rate, steps, config, name)
             optimizer.build(members)
             groups.append(LayerGroup(name, optimizer, members))
     return groups
 
 
 def _optimizer(
-    rate: keras.optimizers.schedules.LearningRateSchedule, config: TrainConfig, name: str
+    rate: float, steps: int, config: TrainConfig, name: str
 ) -> keras.optimizers.Optimizer:
+    schedule = learning_rate_schedule(rate, steps, config)
     if config.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=config.momentum, name=f"sgd_{name}")
-    return keras.optimizers.Adam(rate, epsilon=config.adam_epsilon, name=f"adam_{name}")
+        return MomentumSGD(schedule, momentum_schedule(steps, config), name=f"sgd_{name}")
+    return keras.optimizers.Adam(schedule, epsilon=config.adam_epsilon, name=f"adam_{name}")
