@@ -176,7 +176,7 @@ def test_networks_are_compared_in_one_report(config, tmp_path, capsys):
     rows = [line.split()[:3] for line in text.splitlines()]
     for name in ("run", "other"):
         for kind in ("clean", "pgd"):
-            assert [str(tmp_path / name), kind, {"clean": "-", "pgd": "2"}[kind]] in rows
+            assert [str(tmp_path / name), kind, {"clean": "-", "pgd": "4/255"}[kind]] in rows
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import pytest
 import tensorflow as tf
 
 from tests.evaluation.test_cost import RESNETS, read_table
+from tnet_tf.evaluation import robustness
+from tnet_tf.evaluation.attacks import Budget
 from tnet_tf.flags import read_config
 from tnet_tf.inputs.pipeline import Example
 from tnet_tf.learning.baseline import RewardBaseline
@@ -159,6 +161,15 @@ def test_rows_of_mgnets_tables_have_the_published_settings(name, row):
     assert config.model.model == "mgnet" and config.model.backbone == RESNETS[row["backbone"]]
     assert config.model.base_resolution == (glimpse, glimpse)
     assert config.model.locations == (locations,)
+
+
+@pytest.mark.parametrize(
+    "path", [*ROWS, *sorted(EXPERIMENTS.glob("tiny_imagenet_10_*.flags"))], ids=name_of
+)
+def test_mgnets_and_what_they_are_compared_with_are_attacked_as_published(path):
+    assert robustness.budget(read(path).robustness) == Budget(
+        epsilon=4, step=1, random_start=False, clip=False, units="standardised"
+    )
 
 
 @pytest.mark.parametrize("path", ROWS, ids=name_of)

@@ -14,6 +14,11 @@ from tnet_tf.evaluation.attacks import ATTACKS, Attacker, Budget, check_installe
 CLASSES = 4
 SIZE = {"feedforward": (32, 40), "tnet": (40, 96)}
 PUBLISHED = Budget(epsilon=4, step=1, random_start=False, clip=False)
+STANDARDISED = PUBLISHED._replace(units="standardised")
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+# What 255ths of the two units are in those of the range of pixels.
+SCALES = {"pixels": np.ones(3), "standardised": DEVIATION}
 # Rounding of pixels in [0, 1], which are moved to [-1, 1] and back.
 ROUNDING = 3e-7
 
@@ -75,14 +80,45 @@ def test_no_attack_leaves_its_budget(networks, kind):
     for case in range(15):
         images, labels = examples(attacker, count=random.integers(1, 5), seed=case)
         epsilon, step = 10 ** random.uniform(-1, 2), 10 ** random.uniform(-1, 2)
-        attacker.budget = Budget(epsilon, step, case % 2 == 0, random.random() < 0.5)
+        units = ("pixels", "standardised")[case % 3 % 2]
+        attacker.budget = Budget(epsilon, step, case % 2 == 0, random.random() < 0.5, units)
         for attack in ATTACKS:
             strength = int(random.integers(1, 5))
             perturbed = attacker.perturb(attack, images, labels, strength, first=case)
             assert perturbed.dtype == np.float32
-            assert np.abs(change(perturbed, images)).max() <= epsilon + 255 * ROUNDING
+            most = np.abs(change(perturbed, images)).max(axis=(0, 1, 2))
+            assert np.all(most <= epsilon * SCALES[units] + 255 * ROUNDING)
             if attacker.budget.clip or attack == "square":
                 assert np.abs(perturbed).max() <= 1
+
+
+@pytest.mark.parametrize("units", SCALES)
+def test_budgets_are_used_up_in_every_channel(attacker, units):
+    attacker.budget = PUBLISHED._replace(units=units)
+    images, _ = examples(attacker)
+    images /= 1.2  # Far enough from black and white for Square, which keeps within them.
+    labels = logits(attacker, images).argmax(axis=1)
+    for attack, strength, used in (("fgsm", 1, 4), ("pgd", 2, 2), ("pgd", 6, 4), ("square", 9, 4)):
+        perturbed = attacker.perturb(attack, images, labels, strength)
+        most = np.abs(change(perturbed, images)).max(axis=(0, 1, 2))
+        np.testing.assert_allclose(most, used * SCALES[units], atol=255 * ROUNDING)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_clipped_standardised_images_reach_black_and_white_and_stay_there(attacker, attack):
+    attacker.budget = STANDARDISED._replace(clip=True, epsilon=255)
+    images, _ = examples(attacker)
+    perturbed = attacker.perturb(attack, images, logits(attacker, images).argmax(axis=1), 9)
+    assert np.abs(perturbed).max() <= 1
+    for channel in np.moveaxis(perturbed, -1, 0):
+        assert (channel.min(), channel.max()) == (-1, 1)
+
+
+def test_an_unknown_unit_is_refused(attacker):
+    attacker.budget = PUBLISHED._replace(units="inches")
+    known = r"^--attack_units=inches is unknown; there are pixels, standardised$"
+    with pytest.raises(UserError, match=known):
+        attacker.perturb("fgsm", *examples(attacker), 1)
 
 
 def gradient(model, pixels, labels):
@@ -119,6 +155,37 @@ def test_pgd_is_that_of_the_paper(networks, kind):
         assert np.mean(clear) > 0.2
         np.testing.assert_allclose(perturbed[clear], expected[clear], atol=1e-6)
         assert (np.abs(perturbed).max() > 1) != clip
+
+
+def published_pgd(model, images, labels, steps):
+    """As on the tensor that the published code attacks, and how clear each pixel's signs were."""
+    start = standardised = ((images + 1) / 2 - MEAN) / DEVIATION
+    least = np.full(images.shape, np.inf)
+    for _ in range(steps):
+        with tf.GradientTape() as tape:
+            tape.watch(standardised := tf.constant(standardised))
+            scores = model(2 * (standardised * DEVIATION + MEAN) - 1).logits
+            loss = keras.losses.sparse_categorical_crossentropy(labels, scores, from_logits=True)
+        slope = tape.gradient(loss, standardised).numpy()
+        least = np.minimum(least, np.abs(slope) / np.abs(slope).max())
+        changed = standardised.numpy() + np.sign(slope) / 255 - start
+        standardised = start + np.clip(changed, -4 / 255, 4 / 255)
+    return 2 * (standardised * DEVIATION + MEAN) - 1, least
+
+
+@pytest.mark.parametrize("kind", SIZE)
+def test_pgd_of_standardised_images_is_the_published_one(networks, kind):
+    model, attacker = networks[kind][0], fresh(networks, kind)
+    attacker.budget = STANDARDISED
+    images, labels = examples(attacker)
+    for steps in (1, 6):
+        perturbed = attacker.perturb("pgd", images, labels, steps)
+        expected, least = published_pgd(model, images, labels, steps)
+        clear = least > 1e-3
+        assert np.mean(clear) > 0.2
+        same = np.isclose(perturbed[clear], expected[clear], rtol=0, atol=2e-6)
+        # What rounding decides elsewhere moves the gradients of later steps a little.
+        assert np.mean(same) > (1 - 1e-9 if steps == 1 else 0.999)
 
 
 @pytest.mark.parametrize("kind", SIZE)

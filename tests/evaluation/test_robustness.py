@@ -164,3 +164,19 @@ def test_attacks_of_another_budget_are_measured_beside_what_is_there(ledger):
     added = [key for key in ledger.entries if key not in before]
     # One batch for each of the three attacks; corruptions know no budget.
     assert [key.split()[0] for key in added] == ["fgsm", "pgd", "square"]
+
+
+def test_results_of_before_there_were_units_are_of_pixels(ledger):
+    """Their keys name none; those of other units are measured beside them."""
+    model = build(TINY_MGNET)
+    config = RobustnessConfig(attack=("fgsm",), attack_images=4)
+    (_, expected), (key,) = measured(model, ledger, config), ledger.entries
+    assert key == (
+        'fgsm 1 batch 0 {"epsilon": 4.0, "step": 1.0, "random_start": false, "clip": false}'
+    )
+    assert measured(model, Ledger(ledger.path, {}), config)[1] == expected
+    other = dataclasses.replace(config, attack_units="standardised")
+    measured(model, ledger, other)
+    assert len(ledger.entries) == 2
+    images = robustness.budget(other)
+    assert (images.units, images.epsilon) == ("standardised", 4)

@@ -1,7 +1,9 @@
 import io
 
+import pytest
 from PIL import Image
 
+from tnet_tf.evaluation import robustness_report
 from tnet_tf.evaluation.robustness_report import plot, to_text
 
 
@@ -62,9 +64,11 @@ def test_the_gaze_has_a_row_for_every_number_of_locations_but_none():
 
 def test_attacks_stand_beside_the_same_images_as_they_were():
     found = rows(to_text([LOOKING]))
-    assert ["runs/looking", "clean", "-", "70.0", "95.0", "-"] in found
-    assert ["runs/looking", "pgd", "4", "25.0", "35.0", "45.0"] in found
-    assert "attacks on 20 of them: epsilon 4/255, step 1/255" in to_text([LOOKING])
+    assert ["runs/looking", "clean", "-", "-", "70.0", "95.0", "-"] in found
+    assert ["runs/looking", "pgd", "4/255", "pixels", "4", "25.0", "35.0", "45.0"] in found
+    assert "attacks on 20 of them: epsilon 4/255, step 1/255 of the range of pixels, no random" in (
+        to_text([LOOKING])
+    )
 
 
 def test_networks_with_and_without_locations_stand_in_one_table():
@@ -84,3 +88,43 @@ def test_the_plot_has_a_column_for_corruptions_and_for_every_attack():
         return Image.open(io.BytesIO(plot(reports))).width
 
     assert width([LOOKING, DENSE]) > 1.5 * width([DENSE])
+
+
+def in_units(report, units):
+    return {**report, "settings": {**report["settings"], "attack_units": units}}
+
+
+def test_tables_name_the_unit_of_every_networks_attacks():
+    """LOOKING does not say: it is of before there was a choice, when all was of pixels."""
+    text = to_text([LOOKING, in_units(LOOKING, "standardised")])
+    assert "step 1/255 of the range of pixels, " in text
+    assert "step 1/255 of ImageNet's deviation of each channel, " in text
+    budgets = [row[2:4] for row in rows(text) if row[1:2] == ["pgd"]]
+    assert budgets == [["4/255", "pixels"], ["4/255", "standardised"]]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Every figure that is made into a PNG."""
+    figures = []
+    monkeypatch.setattr(robustness_report, "png", lambda figure: figures.append(figure) or b"")
+    return figures
+
+
+def test_plots_name_the_unit_of_attacks(drawn):
+    standardised = in_units(LOOKING, "standardised")
+    plot([standardised, in_units(DENSE, "pixels")])
+    titles = [axes.get_title() for axes in drawn[0].axes[:2]]
+    assert titles == ["corruptions", "pgd, epsilon 4/255 standardised"]
+    _, labels = drawn[0].axes[0].get_legend_handles_labels()
+    assert labels == ["looking", "dense"]
+
+
+def test_plots_of_several_budgets_name_each_networks(drawn):
+    plot([LOOKING, in_units(LOOKING, "standardised"), DENSE])
+    _, labels = drawn[0].axes[0].get_legend_handles_labels()
+    assert labels == [
+        "looking, epsilon 4/255 pixels",
+        "looking, epsilon 4/255 standardised",
+        "dense",
+    ]

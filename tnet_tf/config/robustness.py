@@ -5,6 +5,7 @@ import dataclasses
 from tnet_tf.config.setting import require, require_finite, setting
 
 ATTACKS = ("fgsm", "pgd", "square")
+ATTACK_UNITS = ("pixels", "standardised")
 # In the order of the MGNet paper's table 2.
 CORRUPTIONS = (
     "gaussian_noise",
@@ -40,8 +41,17 @@ class RobustnessConfig:
         "Attacks to evaluate under, all within --attack_epsilon of every pixel: fgsm and pgd "
         "follow the gradient, square (Andriushchenko et al., 2020) needs none.",
     )
-    attack_epsilon: float = setting(4.0, "Largest change of a pixel, in 255ths of its range.")
-    attack_step_size: float = setting(1.0, "Change of a pixel in a step of pgd, in 255ths.")
+    attack_units: str = setting(
+        "pixels",
+        "What --attack_epsilon and --attack_step_size are 255ths of. pixels: the range of pixels. "
+        "standardised: ImageNet's deviation of each channel (0.229, 0.224, 0.225 of that range), "
+        "whatever --input_statistics; 4 are then about 0.9 of pixels. MGNet's are published so.",
+        choices=ATTACK_UNITS,
+    )
+    attack_epsilon: float = setting(4.0, "Largest change of a pixel, in 255ths of --attack_units.")
+    attack_step_size: float = setting(
+        1.0, "Change of a pixel in a step of pgd, in 255ths of --attack_units."
+    )
     attack_steps: tuple[int, ...] = setting(
         (1, 2, 4, 10, 20), "Numbers of steps of pgd; each is an attack of its own."
     )

@@ -19,22 +19,32 @@ import tensorflow as tf
 
 from tnet_tf.config.robustness import ATTACKS
 from tnet_tf.errors import UserError
+from tnet_tf.models.backbone import IMAGENET_DEVIATION
+
+# What a budget's numbers are 255ths of, for each channel of pixels in [0, 1].
+_UNITS = {"pixels": (1.0, 1.0, 1.0), "standardised": IMAGENET_DEVIATION}
 
 
 class Budget(NamedTuple):
-    """How far an attack may go; published are 4, 1, False and False (MGNet paper 4.1.3).
+    """How far an attack may go (MGNet paper 4.1.3).
+
+    Published are 4, 1, False, False and 'standardised'; the paper does not name the units, its code
+    attacks the image as it is after ImageNet's mean and deviation.
 
     Attributes:
-      epsilon: greatest change of a pixel's channel, in 255ths of the pixel range; at least 0.
-      step: that of one step of PGD, in 255ths of the pixel range; above 0.
+      epsilon: greatest change of a pixel's channel, in 255ths of a unit; at least 0.
+      step: that of one step of PGD, in 255ths of a unit; above 0.
       random_start: PGD starts anywhere within epsilon instead of at the image.
       clip: FGSM and PGD stay in the range of pixels. Square always does: it is defined so.
+      units: 'pixels': a unit is the range of pixels; 'standardised': ImageNet's deviation, which
+        each channel has its own of, whatever statistics the network wants.
     """
 
     epsilon: float
     step: float
     random_start: bool
     clip: bool
+    units: str = "pixels"
 
 
 def check_installed() -> None:
@@ -93,7 +103,7 @@ class Attacker:
         check_installed()
         self.budget, self.seed = budget, seed
         self.image_shape = (*image_size, 3)
-        # ART sees pixels in [0, 1]. One trace does for batches of any size.
+        # Pixels are in [0, 1]. One trace does for batches of any size.
         pixels = tf.TensorSpec((None, *self.image_shape))
 
         def predict(images: tf.Tensor) -> tf.Tensor:
@@ -130,19 +140,23 @@ class Attacker:
           (n, H, W, 3) float32, within the budget up to rounding.
 
         Raises:
-          UserError: for an unknown attack.
+          UserError: for an unknown attack or unit.
           ValueError: for images or labels of another type or shape, or another number of classes.
         """
         if attack not in ATTACKS:
             raise UserError(f"--attack={attack} is unknown; there are {', '.join(ATTACKS)}")
+        if self.budget.units not in _UNITS:
+            known = ", ".join(_UNITS)
+            raise UserError(f"--attack_units={self.budget.units} is unknown; there are {known}")
         self._check(images, labels)
         if not len(images) or not self.budget.epsilon:
             return images.copy()
-        pixels = (images + 1) / 2
+        unit = np.array(_UNITS[self.budget.units], np.float32)
+        scaled = (images + 1) / 2 / unit
         with _numpy_seeded(self.seed, first):
-            perturbed = self._make(attack, strength, len(images)).generate(pixels, labels)
+            perturbed = self._make(attack, strength, len(images), unit).generate(scaled, labels)
         # Where the attack changed nothing, nothing changes: not even the last bit.
-        perturbed = images + 2 * (perturbed - pixels)
+        perturbed = images + 2 * unit * (perturbed - scaled)
         clip = self.budget.clip or attack == "square"
         return np.clip(perturbed, -1, 1) if clip else perturbed
 
@@ -158,18 +172,28 @@ class Attacker:
         if labels.size and not 0 <= labels.min() <= labels.max() < self.classes:
             raise ValueError(f"labels must be below {self.classes}, the number of classes")
 
-    def _make(self, attack: str, strength: int, count: int) -> Any:
-        """ART's attack on batches of `count` images."""
-        art = _toolbox()
+    def _make(self, attack: str, strength: int, count: int, unit: np.ndarray) -> Any:
+        """ART's attack on batches of `count` images, their pixels in [0, 1] divided by `unit`.
+
+        So ART's budget is one number. A mean, which would be subtracted too, changes no attack.
+        """
+
+        def predict(scaled: np.ndarray) -> tf.Tensor:
+            return self._predict(scaled * unit)
+
+        def gradient(scaled: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            return self._gradient(scaled * unit, labels) * unit
+
+        art, pixel_range = _toolbox(), (0 / unit, 1 / unit)
         network: dict[str, Any] = {"nb_classes": self.classes, "input_shape": self.image_shape}
         network.update(channels_first=False, preprocessing=None)
         settings: dict[str, Any] = {"eps": self.budget.epsilon / 255, "batch_size": count}
         if attack == "square":
-            black_box = art.BlackBox(_Remembering(self._predict), clip_values=(0, 1), **network)
+            black_box = art.BlackBox(_Remembering(predict), clip_values=pixel_range, **network)
             settings.update(max_iter=int(strength), verbose=False)
             return art.Square(black_box, **settings)
-        clip_values = (0, 1) if self.budget.clip else None
-        white_box = art.WhiteBox(self._predict, self._gradient, clip_values=clip_values, **network)
+        clip_values = pixel_range if self.budget.clip else None
+        white_box = art.WhiteBox(predict, gradient, clip_values=clip_values, **network)
         if attack == "fgsm":
             return art.FGSM(white_box, **settings)
         settings.update(num_random_init=int(self.budget.random_start), verbose=False)
@@ -190,7 +214,7 @@ class _Remembering:
         self.calls: collections.deque[dict[int, np.ndarray]] = collections.deque(maxlen=3)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """The logits (n, classes) of images (n, H, W, 3) in [0, 1]."""
+        """The logits (n, classes) of images (n, H, W, 3) as `predict` takes them."""
         keys = [hash(image.tobytes()) for image in images]
         known = dict(collections.ChainMap(*self.calls))
         new = [place for place, key in enumerate(keys) if key not in known]

@@ -189,7 +189,7 @@ class Robustness:
                 return
             key = f"{trial.name} {trial.strength} batch {number}"
             if attacks:
-                key += " " + json.dumps(budget(self.config)._asdict())
+                key += " " + _kept_as(budget(self.config))
             if trial.name == CLEAN:
                 boxes = _Boxes()
                 part = self.evaluation.run([batch], [Accuracy(), boxes], self.locations)
@@ -226,7 +226,17 @@ def budget(config: RobustnessConfig) -> Budget:
         step=config.attack_step_size,
         random_start=config.attack_random_start,
         clip=config.attack_clip,
+        units=config.attack_units,
     )
+
+
+def _kept_as(budget: Budget) -> str:
+    """A budget in the keys of results.
+
+    What has its default is left out, so that results of before there was a choice are found again.
+    """
+    defaults = Budget._field_defaults.items()
+    return json.dumps(dict(item for item in budget._asdict().items() if item not in defaults))
 
 
 def fingerprint(model: keras.Model) -> str:

@@ -15,6 +15,7 @@ Report = Mapping[str, Any]
 CLEAN = "clean"
 _TOP1, _GAZE = "top1_by_locations", "gaze_overlap_by_locations"
 _CLEAN_TOP1 = "clean_top1_by_locations"
+_UNITS = {"pixels": "the range of pixels", "standardised": "ImageNet's deviation of each channel"}
 
 
 def to_text(reports: Sequence[Report]) -> str:
@@ -55,8 +56,10 @@ def plot(reports: Sequence[Report]) -> bytes:
     for axes_row, (measure, heading) in zip(grid, rows, strict=True):
         for axes, column in zip(axes_row, columns, strict=True):
             for order, report in enumerate(reports):
-                _draw(axes, report, column, measure, COLOURS[order % len(COLOURS)])
-            axes.set(xlabel=_strength_of(column), ylabel=heading, ylim=(0, 103), title=column)
+                style = {"color": COLOURS[order % len(COLOURS)], "label": _label(report, reports)}
+                _draw(axes, report, column, measure, style)
+            axes.set(xlabel=_strength_of(column), ylabel=heading, ylim=(0, 103))
+            axes.set_title(_title(column, reports), fontsize=10)
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.grid(alpha=0.3)
     figure.axes[0].legend(fontsize=8)
@@ -68,7 +71,7 @@ def _settings(report: Report) -> str:
     described = ", ".join(
         [
             f"epsilon {attack['attack_epsilon']:g}/255",
-            f"step {attack['attack_step_size']:g}/255",
+            f"step {attack['attack_step_size']:g}/255 of {_UNITS[_units(report)]}",
             "random start" if attack["attack_random_start"] else "no random start",
             "clipped" if attack["attack_clip"] else "not clipped",
         ]
@@ -81,6 +84,15 @@ def _settings(report: Report) -> str:
     if attacked:
         lines.append(f"  attacks on {attacked[0]['images']} of them: {described}")
     return "\n".join(lines)
+
+
+def _units(report: Report) -> str:
+    """What epsilon is in; a report that does not say is of pixels."""
+    return report["settings"].get("attack_units", "pixels")
+
+
+def _epsilon(report: Report) -> str:
+    return f"{report['settings']['attack_epsilon']:g}/255 {_units(report)}"
 
 
 def _corruptions(report: Report) -> list[str]:
@@ -134,14 +146,15 @@ def _attack_table(reports: Sequence[Report]) -> str:
     """A row for every network and attack, columns by the number of locations."""
     most = max(len(trial[_TOP1]) for report in reports for trial in report["trials"])
     locations = [str(count) for count in range(most)]
-    table = [("network", "attack", "strength", *locations, "gaze overlap")]
+    table = [("network", "attack", "epsilon", "strength", *locations, "gaze overlap")]
     for report in reports:
         attacked = [trial for trial in report["trials"] if trial["name"] in ATTACKS]
         unharmed = [(CLEAN, "-", trial[_CLEAN_TOP1], "-") for trial in attacked[:1]]
         for name, strength, shares, gaze in (*unharmed, *map(_attack_row, attacked)):
             cells = [f"{100 * share:.1f}" for share in shares]
             blank = ["-"] * (most - len(cells))
-            table.append((report["run_dir"], name, strength, *cells, *blank, gaze))
+            epsilon = "-" if name == CLEAN else _epsilon(report)
+            table.append((report["run_dir"], name, epsilon, strength, *cells, *blank, gaze))
     return "\n".join(aligned(table))
 
 
@@ -156,11 +169,29 @@ def _columns(reports: Sequence[Report]) -> list[str]:
     return [*corrupted, *(n for n in ATTACKS if any(_attacked(r, n) for r in reports))]
 
 
+def _title(column: str, reports: Sequence[Report]) -> str:
+    """What the curves are of, and the budgets of an attack."""
+    budgets = _budgets(reports, (column,))
+    return f"{column}, epsilon {' and '.join(budgets)}" if budgets else column
+
+
+def _label(report: Report, reports: Sequence[Report]) -> str:
+    """The network's name, and its budget where not all have the same."""
+    name = report["run_dir"].removeprefix("runs/")
+    own = _budgets([report], ATTACKS)
+    return ", epsilon ".join([name, *own]) if len(_budgets(reports, ATTACKS)) > 1 else name
+
+
+def _budgets(reports: Sequence[Report], attacks: Sequence[str]) -> list[str]:
+    """The budgets that any of these attacks had, each once."""
+    return list(dict.fromkeys(_epsilon(r) for r in reports for n in attacks if _attacked(r, n)))
+
+
 def _strength_of(column: str) -> str:
     return {"corruptions": "severity", "square": "queries"}.get(column, "steps")
 
 
-def _draw(axes: Axes, report: Report, column: str, measure: str, colour: str) -> None:
+def _draw(axes: Axes, report: Report, column: str, measure: str, style: dict[str, Any]) -> None:
     """One network's curve; strength 0 is the image as it is."""
     names = _corruptions(report) if column == "corruptions" else [column]
     trials = [trial for trial in report["trials"] if trial["name"] in names]
@@ -176,6 +207,5 @@ def _draw(axes: Axes, report: Report, column: str, measure: str, colour: str) ->
         [0, *strengths],
         [100 * clean, *(100 * m for m in means)],
         marker="o",
-        color=colour,
-        label=report["run_dir"].removeprefix("runs/"),
+        **style,
     )
