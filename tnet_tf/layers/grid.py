@@ -115,6 +115,12 @@ def attended_regions(regions: Regions, cells: tf.Tensor, grid: int, cell: float)
     return Regions(parent.image, top, left, height, width, bounds, positions, padded)
 
 
+def candidate_regions(regions: Regions, grid: int, cell: float) -> Regions:
+    """All regions that the next level could have: the m * grid * grid cells, see above."""
+    cells = tf.tile(tf.range(grid * grid)[tf.newaxis], (tf.size(regions.image), 1))
+    return attended_regions(regions, cells, grid, cell)
+
+
 def boxes(regions: Regions, images: tf.Tensor) -> tf.Tensor:
     """Regions as (m, 4) float32 boxes (y_min, x_min, y_max, x_max), fractions of the image side."""
     height, width = image_size(images)

@@ -17,7 +17,24 @@ def top_k(probabilities: tf.Tensor, count: int | tf.Tensor) -> tuple[tf.Tensor, 
       cells: (grids, count) int32 raster indices, most probable first.
       log_probs: (grids, count), log p of each; not renormalised (appendix 1.2).
     """
-    cells = tf.math.top_k(probabilities, count).indices
+    return highest(probabilities, probabilities, count)
+
+
+def highest(
+    scores: tf.Tensor, probabilities: tf.Tensor, count: int | tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The `count` cells of each grid with the highest scores, by falling score.
+
+    Args:
+      scores: (grids, cells); of equal ones the first in raster order is taken.
+      probabilities: (grids, cells), rows sum to 1.
+      count: locations per grid.
+
+    Returns:
+      cells: (grids, count) int32 raster indices.
+      log_probs: (grids, count), log p of each.
+    """
+    cells = tf.math.top_k(scores, count).indices
     chosen = tf.gather(probabilities, cells, batch_dims=1)
     return cells, tf.math.log(chosen + _TINY)
 

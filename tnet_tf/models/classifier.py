@@ -19,7 +19,11 @@ class Classifier(keras.Model):
     Attributes:
       arguments: the constructor's, without the backbone and the name.
       feature_extraction: the backbone.
+      attends: whether it looks at locations; its call then takes a `gaze`, too, which chooses them
+        in its place (see `tnet_tf.models.gazes`).
     """
+
+    attends = False
 
     def __init__(self, backbone: Backbone, name: str | None = None, **arguments: Any):
         super().__init__(autocast=False, name=name)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tnet_tf.layers import glimpses
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.classifier import Classifier
+from tnet_tf.models.gazes import Gaze
 from tnet_tf.models.mgnet_modules import FeatureFusion, LinearClassifier, LocalizationNetwork
 from tnet_tf.outputs import Outputs
 
@@ -54,6 +55,7 @@ class MGNet(Classifier):
       TensorShape([2, 3, 10])
     """
 
+    attends = True
     # Each location depends on those before it, so they are not looked at in one batch.
     one_by_one = True
 
@@ -106,6 +108,7 @@ class MGNet(Classifier):
         images: tf.Tensor,
         locations: Sequence[int | tf.Tensor] | None = None,
         training: bool = False,
+        gaze: Gaze | None = None,
     ) -> Outputs:
         """Looks at images, glimpse after glimpse.
 
@@ -114,6 +117,7 @@ class MGNet(Classifier):
           locations: (T - 1,); () is one glimpse. A scalar tensor exits early, at most after the
             constructor's number. Default: the constructor's.
           training: turns on batch statistics.
+          gaze: chooses the regions in place of the localization network.
 
         Returns:
           `Outputs`; the prediction after every number of locations is that of an early exit there
@@ -121,17 +125,22 @@ class MGNet(Classifier):
         """
         locations = self.locations if locations is None else tuple(locations)
         count = locations[0] if locations else 0
-        return self._look(images, Seen([], [], [], [], []), count, training)
+        return self._look(images, Seen([], [], [], [], []), count, training, gaze)
 
     def _look(
-        self, images: tf.Tensor, seen: Seen, count: int | tf.Tensor, training: bool
+        self,
+        images: tf.Tensor,
+        seen: Seen,
+        count: int | tf.Tensor,
+        training: bool,
+        gaze: Gaze | None,
     ) -> Outputs:
         """Takes the next glimpse, and those after it until there are `count` locations."""
-        seen = self._next(images, seen, training)
+        seen = self._next(images, seen, training, gaze)
         looked = len(seen.affine) - 1
 
         def go_on() -> Outputs:
-            return self._look(images, seen, count, training)
+            return self._look(images, seen, count, training, gaze)
 
         def stop() -> Outputs:
             return self._outputs(images, seen)
@@ -141,10 +150,14 @@ class MGNet(Classifier):
         most = self.locations[0] if self.locations else 0
         return stop() if looked == most else tf.cond(count > looked, go_on, stop)
 
-    def _next(self, images: tf.Tensor, seen: Seen, training: bool) -> Seen:
+    def _next(self, images: tf.Tensor, seen: Seen, training: bool, gaze: Gaze | None) -> Seen:
         """One iteration of the recurrent downsampled attention (figure 2)."""
         if seen.fused:
-            affine = self.localization(seen.fused[-1])
+            affine = (
+                self.localization(seen.fused[-1])
+                if gaze is None
+                else self.localization.affine(gaze.shares(len(seen.affine)))
+            )
             views = glimpses.sample_glimpses(images, affine, self.base_resolution)
         else:
             affine = glimpses.whole_image(tf.shape(images)[0])

@@ -80,7 +80,10 @@ class LocalizationNetwork(keras.layers.Layer):
 
     def call(self, fused: tf.Tensor) -> tf.Tensor:
         """Maps (n, d) to (n, 3) affine vectors (scale, x, y) of regions inside of the image."""
-        shares = rescale_gradient(tf.sigmoid(self.linear(fused)), self.gradient_scale)
+        return self.affine(rescale_gradient(tf.sigmoid(self.linear(fused)), self.gradient_scale))
+
+    def affine(self, shares: tf.Tensor) -> tf.Tensor:
+        """Maps (n, 3) in [0, 1], of scale and centre between their ends, to affine vectors."""
         least, most = self.region_scale
         scale = shares[:, :1] * (most - least) + least
         return tf.concat([scale, (2 * shares[:, 1:] - 1) * (1 - scale)], axis=1)

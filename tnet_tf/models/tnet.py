@@ -11,6 +11,7 @@ from tnet_tf.layers import sampling as samplers
 from tnet_tf.layers.randomness import next_key
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.classifier import Classifier
+from tnet_tf.models.gazes import Gaze
 from tnet_tf.models.tnet_modules import (
     LOCATION_MODULES,
     POSITIONAL_MODULES,
@@ -62,6 +63,8 @@ class TNet(Classifier):
       >>> model(tf.zeros((2, 224, 336, 3)), locations=(3,)).logits_by_count.shape
       TensorShape([2, 4, 10])
     """
+
+    attends = True
 
     def __init__(
         self,
@@ -128,6 +131,7 @@ class TNet(Classifier):
         images: tf.Tensor,
         locations: Sequence[int | tf.Tensor] | None = None,
         training: bool = False,
+        gaze: Gaze | None = None,
     ) -> Outputs:
         """Traverses images from the thumbnail to the attended regions.
 
@@ -136,6 +140,7 @@ class TNet(Classifier):
           locations: locations per grid of each level after the first, numbers or scalar tensors;
             () looks at the thumbnail alone. Default: the constructor's.
           training: selects by `sampling` and turns on noise and batch statistics.
+          gaze: selects in place of the location module, which is asked all the same.
 
         Returns:
           `Outputs`, the prediction after every number of locations included.
@@ -149,7 +154,11 @@ class TNet(Classifier):
             vectors.append(self.positional_encoding(features, regions.positions))
             if level <= len(locations):
                 count = locations[level - 1]
-                choice = self._attend(spatial, features, count, training)
+                scores = None
+                if gaze is not None:
+                    candidates = grids.candidate_regions(regions, self.grid, self.cell)
+                    scores = gaze.scores(candidates, images, level + 1)
+                choice = self._attend(spatial, features, count, training, scores)
                 regions = grids.attended_regions(regions, choice.cells, self.grid, self.cell)
                 attended.append(choice)
                 looked_at.append(grids.boxes(regions, images))
@@ -158,13 +167,21 @@ class TNet(Classifier):
         return self._outputs(tf.shape(images)[0], vectors, looked_at, attended, training)
 
     def _attend(
-        self, spatial: tf.Tensor, features: tf.Tensor, count: int | tf.Tensor, training: bool
+        self,
+        spatial: tf.Tensor,
+        features: tf.Tensor,
+        count: int | tf.Tensor,
+        training: bool,
+        scores: tf.Tensor | None,
     ) -> Attended:
-        """Chooses `count` cells of every region's grid."""
+        """Chooses `count` cells of every region's grid, those of the highest scores if given."""
         # The location loss never reaches the feature extractor.
         grid_features = tf.stop_gradient(spatial[:, self.grid_slices[0], self.grid_slices[1]])
         probabilities = self.location(grid_features, tf.stop_gradient(features))
-        if training and self.sampling == "without_replacement":
+        if scores is not None:
+            scores = tf.reshape(scores, tf.shape(probabilities))
+            cells, log_probs = samplers.highest(scores, probabilities, count)
+        elif training and self.sampling == "without_replacement":
             cells, log_probs = samplers.without_replacement(probabilities, count, next_key())
         else:
             cells, log_probs = samplers.top_k(probabilities, count)
