@@ -1,10 +1,12 @@
+import colorsys
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tnet_tf.config import DataConfig
 from tnet_tf.errors import UserError
-from tnet_tf.inputs import augmentation
+from tnet_tf.inputs import augmentation, crops
 
 KEYS = [tf.constant((index, 77), tf.int32) for index in range(100)]
 
@@ -59,65 +61,34 @@ def test_bilinear_resize_has_half_pixel_centres_and_no_antialias():
     assert float(augmentation.bilinear(image, (1, 1))[0, 0, 0]) == 15
 
 
-@pytest.mark.parametrize("key", KEYS[:10])
-def test_crop_keeps_85_percent_and_the_aspect_in_range(key):
-    result, _ = augmentation.random_crop(noise(200, 300), tf.zeros(4), key)
-    height, width, channels = result.shape
-    assert channels == 3
-    assert 0.84 <= height * width / (200 * 300) <= 1
-    assert 0.5 <= width / height <= 2
-
-
-def test_crop_settings_reach_their_limits():
-    # As torchvision's RandomResizedCrop: 8 to 100% of the area, aspect 3/4 to 4/3.
-    sizes = [
-        augmentation.random_crop(noise(200, 200), tf.zeros(4), key, 0.08, 0.75)[0].shape
-        for key in KEYS
-    ]
-    areas = np.array([height * width / 200**2 for height, width, _ in sizes])
-    aspects = np.array([width / height for height, width, _ in sizes])
-    assert 0.075 < areas.min() < 0.2
-    assert 0.8 < areas.max() <= 1
-    assert 0.73 < aspects.min() < 0.8
-    assert 1.25 < aspects.max() < 1.37
-
-
-@pytest.mark.parametrize("settings", [{}, {"crop_area": 0.08, "crop_aspect": 0.75}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"crop_area": 0.08, "crop_aspect": 0.75}, {"crop_method": "random_resized_crop"}],
+    ids=["TNet's", "smaller ones", "torchvision's"],
+)
 def test_crop_settings_are_those_of_the_data(settings):
     image, box, key = noise(200, 300), tf.constant((0.1, 0.2, 0.6, 0.7)), KEYS[0]
     data = DataConfig(image_size=(20, 20), random_crop=True, **settings)
     result, moved = augmentation.augment(image, box, key, data)
     # The crop's key is the first one, however many there are.
-    crop, expected_box = augmentation.random_crop(
-        image, box, tf.random.split(key, 6)[0], *settings.values()
-    )
+    limits = settings.get("crop_area", 0.85), settings.get("crop_aspect", 0.5)
+    method = getattr(crops, settings.get("crop_method", "distorted_bounding_box"))
+    crop, expected_box = method(image, box, tf.random.split(key, 6)[0], *limits)
     np.testing.assert_array_equal(result, augmentation.bilinear(crop, (20, 20)) / 255)
     np.testing.assert_array_equal(moved, expected_box)
-
-
-def test_crops_differ():
-    sizes = {augmentation.random_crop(noise(200, 200), tf.zeros(4), key)[0].shape for key in KEYS}
-    assert len(sizes) > 20
-
-
-@pytest.mark.parametrize("key", KEYS[:20])
-def test_crop_keeps_a_tenth_of_a_box_in_the_corner(key):
-    image, box = with_rectangle(200, 200, (0.0, 0.0, 0.1, 0.1))
-    result, moved = augmentation.random_crop(image, box, key)
-    np.testing.assert_allclose(moved, box_of_pixels(result, 128), atol=0.01)
-    assert (np.asarray(result)[..., 0] > 0).sum() >= 0.1 * 20 * 20 - 1
 
 
 @pytest.mark.parametrize("key", KEYS[:10])
 @pytest.mark.parametrize(
     "augment",
     [
-        augmentation.random_crop,
+        crops.distorted_bounding_box,
+        crops.random_resized_crop,
         augmentation.random_flip,
         lambda *arguments: augmentation.random_translation(*arguments, 0.2),
         lambda *arguments: augmentation.random_rotation(*arguments, 20.0),
     ],
-    ids=["crop", "flip", "translation", "rotation"],
+    ids=["TensorFlow's crop", "torchvision's crop", "flip", "translation", "rotation"],
 )
 def test_box_follows_the_pixels(augment, key):
     image, box = with_rectangle()
@@ -128,24 +99,20 @@ def test_box_follows_the_pixels(augment, key):
 @pytest.mark.parametrize(
     "augment",
     [
-        augmentation.random_crop,
+        crops.distorted_bounding_box,
+        crops.random_resized_crop,
         augmentation.random_flip,
-        augmentation.crop_to_box,
+        crops.crop_to_box,
         lambda *arguments: augmentation.random_translation(*arguments, 0.2),
         lambda *arguments: augmentation.random_rotation(*arguments, 20.0),
     ],
-    ids=["crop", "flip", "box", "translation", "rotation"],
+    ids=["TensorFlow's crop", "torchvision's crop", "flip", "box", "translation", "rotation"],
 )
 def test_no_box_stays_no_box(augment):
     image, _ = with_rectangle()
-    keys = [] if augment is augmentation.crop_to_box else [KEYS[0]]
+    keys = [] if augment is crops.crop_to_box else [KEYS[0]]
     _, box = augment(fraction(image), tf.zeros(4), *keys)
     np.testing.assert_array_equal(box, np.zeros(4))
-
-
-def test_a_box_that_leaves_the_image_is_none():
-    box = tf.constant((0.0, 0.0, 0.01, 0.01))
-    assert not augmentation.clip_box(box - 0.5).numpy().any()
 
 
 def test_every_resize_method_is_used_and_none_leaves_the_range():
@@ -184,6 +151,61 @@ def test_color_distortion_stays_in_range_and_sometimes_does_nothing():
     assert 8 <= unchanged <= 35  # one in five
 
 
+# One pixel for brightness, saturation and hue; contrast needs another one beside it.
+PIXELS = np.array([[[0.6, 0.5, 0.42], [0.4, 0.3, 0.26]]], np.float32)
+
+
+def brightness(pixels):
+    return (pixels - PIXELS)[0, 0, 0]
+
+
+def contrast(pixels):
+    return (pixels[0, 0, 0] - pixels[0, 1, 0]) / (PIXELS[0, 0, 0] - PIXELS[0, 1, 0])
+
+
+def saturation(pixels):
+    return colorsys.rgb_to_hsv(*pixels[0, 0])[1] / colorsys.rgb_to_hsv(*PIXELS[0, 0])[1]
+
+
+def hue(pixels):
+    turn = colorsys.rgb_to_hsv(*pixels[0, 0])[0] - colorsys.rgb_to_hsv(*PIXELS[0, 0])[0]
+    return (turn + 0.5) % 1 - 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "measured", "least", "most"),
+    [
+        ("brightness", brightness, -32 / 255, 32 / 255),
+        ("saturation", saturation, 0.5, 1.5),
+        ("hue", hue, -0.2, 0.2),
+        ("contrast", contrast, 0.5, 1.5),
+    ],
+)
+def test_colors_change_as_far_as_published_and_no_further(name, measured, least, most, monkeypatch):
+    monkeypatch.setattr(augmentation, "COLOR_ORDERS", ((name,),))
+    keys = tf.random.split(tf.constant((1, 2)), 400)
+    distort = tf.function(lambda: tf.map_fn(one_distorted, keys, fn_output_signature=tf.float32))
+    changes = [measured(pixels) for pixels in distort().numpy()]
+    # Of 400 uniform draws, the outermost ones lie within 2% of the limits.
+    slack = 0.02 * (most - least)
+    assert least - 1e-3 <= min(changes) < least + slack
+    assert most - slack < max(changes) <= most + 1e-3
+
+
+def one_distorted(key):
+    return augmentation.distort_color(tf.constant(PIXELS), key)
+
+
+def test_the_orders_of_color_changes_are_four():
+    """No two begin or end alike, and the fifth is to leave the colours as they are."""
+    *orders, nothing = augmentation.COLOR_ORDERS
+    assert nothing == ()
+    assert len(orders) == 4
+    for order in orders:
+        assert sorted(order) == ["brightness", "contrast", "hue", "saturation"]
+    assert len({order[0] for order in orders}) == len(set(orders)) == 4
+
+
 def test_grey_images_become_coloured_ones_when_distorted():
     image = fraction(noise())[..., :1]
     assert augmentation.distort_color(image, KEYS[0]).shape == (40, 60, 3)
@@ -205,39 +227,6 @@ def test_rotation_by_nothing_is_the_identity():
     result, same = augmentation.random_rotation(fraction(image), box, KEYS[0], 0.0)
     np.testing.assert_allclose(result, fraction(image), atol=1e-5)
     np.testing.assert_allclose(same, box, atol=1e-6)
-
-
-def test_box_of_a_quarter_turn():
-    # Counter-clockwise: what is right goes up. A box in the right half of a square, near its edge.
-    box = augmentation.rotate_box(
-        tf.constant((0.4, 0.8, 0.6, 0.9)),
-        tf.constant(np.pi / 2, tf.float32),
-        *tf.constant((50.0, 50.0)),
-    )
-    np.testing.assert_allclose(box, (0.1, 0.4, 0.2, 0.6), atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("share", "expected"),
-    [(0.5, (0.2, 0.2, 0.6, 0.8)), (-0.5, (0.2, 0.6, 0.6, 1.0)), (0.0, (0.2, 0.5, 0.6, 0.9))],
-)
-def test_box_of_a_shear(share, expected):
-    # Its first row moves by 0.1, its last one by 0.3 of the width.
-    box = augmentation.shear_box(tf.constant((0.2, 0.5, 0.6, 0.9)), tf.constant(share))
-    np.testing.assert_allclose(box, expected, atol=1e-6)
-
-
-def test_crop_to_box_shows_the_rectangle_alone():
-    image, box = with_rectangle()
-    region, whole = augmentation.crop_to_box(image, box)
-    assert region.shape == (48, 80, 3)
-    assert region.numpy().min() == 255
-    np.testing.assert_array_equal(whole, (0, 0, 1, 1))
-
-
-def test_crop_to_box_keeps_images_without_box():
-    image, _ = with_rectangle()
-    np.testing.assert_array_equal(augmentation.crop_to_box(image, tf.zeros(4))[0], image)
 
 
 ALL = DataConfig(

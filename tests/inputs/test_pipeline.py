@@ -167,11 +167,14 @@ def test_batches_can_be_larger_than_the_dataset(photos):
     np.testing.assert_array_equal(np.bincount(batch.label) >= 14, [True, True])
 
 
-def test_crop_to_box_shows_the_digit_alone(scenes):
-    data = dict(crop_to_box=True, image_size=(8, 8), train_split="train[:10]")
+def test_crop_to_box_shows_the_digit_and_as_much_on_each_side(scenes):
+    data = dict(crop_to_box=True, image_size=(24, 24), train_split="train[:10]")
     batch = train(scenes, steps=1, batch_size=10, **data)[0]
-    np.testing.assert_array_equal(batch.box, np.tile((0, 0, 1, 1), (10, 1)))
-    assert {pixels(image) for image in batch.image} <= set(digits_in_scenes())
+    # Those at the scene's edge show less.
+    inner = np.isclose(batch.box, (1 / 3, 1 / 3, 2 / 3, 2 / 3), atol=1e-4).all(axis=1)
+    assert inner.sum() >= 3
+    shown = {pixels(image[8:16, 8:16]) for image in batch.image[inner]}
+    assert shown <= set(digits_in_scenes())
 
 
 def test_batches_are_split_over_devices(photos):

@@ -40,8 +40,15 @@ class DataConfig:
         (224, 224), "Height and width in pixels to which images are resized; one number: square."
     )
     random_crop: bool = setting(
-        False,
-        "Train on crops, as --crop_area and --crop_aspect allow, that keep the box in view.",
+        False, "Train on crops, as --crop_method, --crop_area and --crop_aspect say."
+    )
+    crop_method: str = setting(
+        "distorted_bounding_box",
+        "How --random_crop draws. 'distorted_bounding_box', TensorFlow's and TNet's: a tenth of "
+        "the box, or of the image without one, stays in view; images that no crop fits stay whole, "
+        "by the default area and aspect those beyond 2.35 : 1. 'random_resized_crop', "
+        "torchvision's and MGNet's: ten tries, then a central crop, wherever the box is.",
+        choices=("distorted_bounding_box", "random_resized_crop"),
     )
     crop_area: float = setting(0.85, "Least share of the image's area that --random_crop keeps.")
     crop_aspect: float = setting(0.5, "Least aspect ratio of a crop; the largest is its inverse.")
@@ -58,7 +65,8 @@ class DataConfig:
     translation: float = setting(0.0, "Translate training images by up to this share of a side.")
     rotation: float = setting(0.0, "Rotate training images by up to this many degrees.")
     crop_to_box: bool = setting(
-        False, "Classify the region in the bounding box instead of the image (Table 2, BBoxes)."
+        False,
+        "Classify the bounding box with a margin around it instead of the image (Table 2, BBoxes).",
     )
     shuffle_buffer: int = setting(10000, "Records held in memory to shuffle them.")
     data_workers: int = setting(0, "Parallel calls that decode and augment; 0: chosen by tf.data.")

@@ -1,7 +1,7 @@
 """Augmentation of training images, each step a pure function of the image and a key (appendix 2.2).
 
-Images are float32 or uint8 (height, width, channels) as each function says; boxes are float32 (4,):
-y_min, x_min, y_max, x_max as fractions of the image. All zeros means that there is no box.
+Images are float32 or uint8 (height, width, channels) as each function says, boxes as in
+`tnet_tf.inputs.boxes`.
 """
 
 import math
@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from tnet_tf.config import DataConfig
 from tnet_tf.inputs import auto_augment
+from tnet_tf.inputs.boxes import clip_box, has_area, rotate_box, shear_box
+from tnet_tf.inputs.crops import RANDOM_CROPS, Pair
 
 RESIZE_METHODS = (
     "bilinear",
@@ -21,8 +23,6 @@ RESIZE_METHODS = (
     "area",
     "mitchellcubic",
 )
-
-CROP_COVERS = 0.1  # of the box
 
 BRIGHTNESS = 32 / 255
 SATURATION = (0.5, 1.5)
@@ -37,8 +37,6 @@ COLOR_ORDERS = (
     ("hue", "saturation", "contrast", "brightness"),
     (),
 )
-
-Pair = tuple[tf.Tensor, tf.Tensor]
 
 
 def augment(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, data: DataConfig) -> Pair:
@@ -55,6 +53,7 @@ def augment(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, data: DataConfig) 
     """
     crop, resize, flip, color, move, turn, policy = tf.unstack(tf.random.split(key, 7))
     if data.random_crop:
+        random_crop = RANDOM_CROPS[data.crop_method]
         image, box = random_crop(image, box, crop, data.crop_area, data.crop_aspect)
     if data.random_resize:
         image = random_resize(image, data.image_size, resize)
@@ -99,57 +98,6 @@ def random_resize(image: tf.Tensor, size: tuple[int, ...], key: tf.Tensor) -> tf
         choice, [lambda method=method: resized(method) for method in RESIZE_METHODS]
     )
     return tf.clip_by_value(image, 0, 255)
-
-
-def random_crop(
-    image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, area: float = 0.85, aspect: float = 0.5
-) -> Pair:
-    """Crops a part of the image that covers at least 0.1 of the box.
-
-    Args:
-      image: (height, width, channels) of any dtype.
-      box: float32 (4,).
-      key: int32 (2,).
-      area: least share of the image's area, above 0; the largest is 1.
-      aspect: least width / height, above 0 to 1; the largest is its inverse.
-
-    Returns:
-      The crop, and the part of the box in it relative to the crop.
-    """
-    whole = tf.constant([0.0, 0.0, 1.0, 1.0])
-    begin, size, region = tf.image.stateless_sample_distorted_bounding_box(
-        tf.shape(image),
-        tf.where(has_area(box), box, whole)[tf.newaxis, tf.newaxis],
-        seed=key,
-        min_object_covered=CROP_COVERS,
-        aspect_ratio_range=(aspect, 1 / aspect),
-        area_range=(area, 1.0),
-        max_attempts=100,
-    )
-    channels = image.shape[-1]
-    image = tf.slice(image, begin, size)
-    image.set_shape((None, None, channels))
-    return image, box_in_region(box, region[0, 0])
-
-
-def crop_to_box(image: tf.Tensor, box: tf.Tensor) -> Pair:
-    """The pixels that the box touches (Table 2, "BBoxes"); the whole image where there is no box.
-
-    Args:
-      image: (height, width, channels) of any dtype.
-      box: float32 (4,).
-
-    Returns:
-      The region and the box on it: all of it, or zeros where there was none.
-    """
-    sides = tf.cast(tf.shape(image)[:2], tf.float32)
-    first = tf.cast(tf.floor(box[:2] * sides + 1e-3), tf.int32)
-    last = tf.cast(tf.math.ceil(box[2:] * sides - 1e-3), tf.int32)
-    region = image[first[0] : last[0], first[1] : last[1]]
-    there = has_area(box)
-    region = tf.cond(there, lambda: region, lambda: image)
-    region.set_shape((None, None, image.shape[-1]))
-    return region, tf.where(there, tf.constant([0.0, 0.0, 1.0, 1.0]), tf.zeros(4))
 
 
 def random_flip(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor) -> Pair:
@@ -219,6 +167,8 @@ def distort_color(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
 def random_translation(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, limit: float) -> Pair:
     """Moves image and box by up to `limit` of each side; black comes in from outside.
 
+    Each pixel takes the nearest one's value, as does a turned image's: no colours are mixed.
+
     Args:
       image: float32 (height, width, channels) in [0, 1].
       box: float32 (4,).
@@ -255,52 +205,3 @@ def random_rotation(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, limit: flo
     turned = rotate_box(box, angle, image_sides[0], image_sides[1])
     image = keras_cv_augmentation.rotate(image, angle)
     return image, tf.where(has_area(box), turned, box)
-
-
-def rotate_box(box: tf.Tensor, angle: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """The upright box, float32 (4,), around a box turned counter-clockwise around the centre.
-
-    Args:
-      box: float32 (4,) as fractions.
-      angle: float32 () in radians.
-      height: of the image in pixels, float32 ().
-      width: of the image in pixels, float32 ().
-    """
-    corners_y = (tf.gather(box, [0, 0, 2, 2]) - 0.5) * height
-    corners_x = (tf.gather(box, [1, 3, 1, 3]) - 0.5) * width
-    # Rows grow downwards, so the counter-clockwise turn has its sines' signs exchanged.
-    y = (tf.cos(angle) * corners_y - tf.sin(angle) * corners_x) / height + 0.5
-    x = (tf.sin(angle) * corners_y + tf.cos(angle) * corners_x) / width + 0.5
-    least, most = tf.reduce_min, tf.reduce_max
-    return clip_box(tf.stack([least(y), least(x), most(y), most(x)]))
-
-
-def shear_box(box: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-    """The upright box, float32 (4,), around a box whose rows move to the left.
-
-    Args:
-      box: float32 (4,) as fractions.
-      share: of the width by which the last row moves, float32 (); the first one stays.
-    """
-    y_min, x_min, y_max, x_max = tf.unstack(box)
-    shifts = share * tf.stack([y_min, y_max])
-    left, right = x_min - tf.reduce_max(shifts), x_max - tf.reduce_min(shifts)
-    return clip_box(tf.stack([y_min, left, y_max, right]))
-
-
-def box_in_region(box: tf.Tensor, region: tf.Tensor) -> tf.Tensor:
-    """The part of a box inside a region, float32 (4,), as fractions of the region."""
-    origin, sides = region[:2], region[2:] - region[:2]
-    moved = (box - tf.tile(origin, [2])) / tf.tile(sides, [2])
-    return tf.where(has_area(box), clip_box(moved), box)
-
-
-def clip_box(box: tf.Tensor) -> tf.Tensor:
-    """The part of a box inside the image; zeros if nothing is left."""
-    box = tf.clip_by_value(box, 0, 1)
-    return tf.where(has_area(box), box, tf.zeros_like(box))
-
-
-def has_area(box: tf.Tensor) -> tf.Tensor:
-    """Whether there is a box, bool ()."""
-    return tf.reduce_all(box[2:] > box[:2])

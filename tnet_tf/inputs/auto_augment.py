@@ -6,8 +6,9 @@ outside of the graph, so the image is a pure function of the key.
 
 Magnitudes are those of table 6 at level 0 to 9. Where the published code goes its own way, so does
 this one: colour, contrast and sharpness change by a factor of 1 +- 0.9 x level / 9 of random sign,
-where the paper's go from 0.1 to 1.9 and level 0 means 0.1. Turning and shearing take the nearest
-pixel, and grey comes in from outside.
+where the paper's go from 0.1 to 1.9 and level 0 means 0.1; images turn counter-clockwise only,
+where the paper draws the sign. Shearing interpolates bicubically, turning takes the nearest pixel,
+and grey comes in from outside.
 """
 
 from collections.abc import Callable
@@ -56,7 +57,11 @@ class Choice(NamedTuple):
 
 def _shear_x(image: Image.Image, share: float) -> Image.Image:
     return image.transform(
-        image.size, Image.Transform.AFFINE, (1, share, 0, 0, 1, 0), fillcolor=_OUTSIDE
+        image.size,
+        Image.Transform.AFFINE,
+        (1, share, 0, 0, 1, 0),
+        Image.Resampling.BICUBIC,
+        fillcolor=_OUTSIDE,
     )
 
 
@@ -68,7 +73,7 @@ OPERATIONS: dict[str, Operation] = {
     # Moves each row to the left by the magnitude times its distance from the top.
     "ShearX": Operation(_shear_x, 0.0, 0.3, signed=True),
     # Counter-clockwise, in degrees.
-    "Rotate": Operation(_rotate, 0.0, 30.0, signed=True),
+    "Rotate": Operation(_rotate, 0.0, 30.0),
     "AutoContrast": Operation(lambda image, _: ImageOps.autocontrast(image)),
     "Invert": Operation(lambda image, _: ImageOps.invert(image)),
     "Equalize": Operation(lambda image, _: ImageOps.equalize(image)),

@@ -3,6 +3,9 @@
 The layers draw from their own stateful generator. Here only their image arithmetic is used, with
 angles and shifts from keyed draws, so results do not depend on how often a layer ran before. The
 import costs a second and happens only for configurations that rotate or translate.
+
+Pixels are the nearest ones of the original, as in the published code, where that was its library's
+default.
 """
 
 import functools
@@ -20,7 +23,11 @@ def _rotation() -> keras_cv.layers.RandomRotation:
     # Outside of any graph: the generator is a variable, and tf.data calls this while it traces.
     with tf.init_scope():
         return keras_cv.layers.RandomRotation(
-            factor=1.0, fill_mode="constant", fill_value=0.0, seed=_UNUSED_SEED
+            factor=1.0,
+            fill_mode="constant",
+            fill_value=0.0,
+            interpolation="nearest",
+            seed=_UNUSED_SEED,
         )
 
 
@@ -32,12 +39,13 @@ def _translation() -> keras_cv.layers.RandomTranslation:
             width_factor=1.0,
             fill_mode="constant",
             fill_value=0.0,
+            interpolation="nearest",
             seed=_UNUSED_SEED,
         )
 
 
 def rotate(image: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
-    """Turns an image counter-clockwise around its centre, bilinear, black outside.
+    """Turns an image counter-clockwise around its centre, nearest pixels, black outside.
 
     Args:
       image: float32 (height, width, channels).
@@ -50,7 +58,7 @@ def rotate(image: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
 
 
 def translate(image: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
-    """Moves an image down and to the right, bilinear, black outside.
+    """Moves an image down and to the right, nearest pixels, black outside.
 
     Args:
       image: float32 (height, width, channels).

@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from tnet_tf.config import DataConfig
 from tnet_tf.inputs import digit_scenes, records
-from tnet_tf.inputs.augmentation import augment, bilinear, crop_to_box
+from tnet_tf.inputs.augmentation import augment, bilinear
 from tnet_tf.inputs.catalog import Dataset
+from tnet_tf.inputs.crops import crop_to_box
 
 # Scenes of training digits are composed afresh in training; in evaluation always with this seed.
 _EVALUATION_SEED = 0
