@@ -17,6 +17,7 @@ CHECKS = {
     "benchmark": "check_model",
     "export": "check_model",
 }
+TEXTS = {".md", ".py", ".flags", ".ipynb"}
 
 
 def python_blocks(text):
@@ -52,6 +53,15 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch, capfd):
 @pytest.mark.parametrize("block", python_blocks(WORKSPACE))
 def test_python_of_the_workspace_compiles(block):
     compile(block, "WORKSPACE.md", "exec")
+
+
+def test_pickles_are_never_run():
+    """Wherever PyTorch's files are read, or told how to be, they may hold weights alone."""
+    kinds = ("*.md", "data/*/*.md", "docs/**/*.md", "experiments/**/*.*", "tnet_tf/**/*.py")
+    texts = [path for kind in kinds for path in ROOT.glob(kind) if path.suffix in TEXTS]
+    calls = [call for path in texts for call in re.findall(r"torch\.load\([^)]*", path.read_text())]
+    assert len(calls) >= 3
+    assert all("weights_only=True" in call for call in calls)
 
 
 @pytest.mark.parametrize(("module", "arguments"), commands(README + WORKSPACE))

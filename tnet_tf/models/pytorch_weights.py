@@ -102,8 +102,8 @@ def _load(path: Path) -> dict[str, Any]:
     if path.suffix in _PICKLED and importlib.util.find_spec("torch") is None:
         raise UserError(
             f"--pretrained={path}: only PyTorch reads {path.suffix} files, and it is not "
-            "installed; install it, or convert the file where it is: "
-            "safetensors.torch.save_file(torch.load(PATH)['state_dict'], 'weights.safetensors')"
+            "installed; install it, or convert the file where it is: safetensors.torch.save_file("
+            "torch.load(PATH, weights_only=True)['state_dict'], 'weights.safetensors')"
         )
     try:
         if path.suffix == ".safetensors":
