@@ -8,6 +8,8 @@ import tensorflow as tf
 class Outputs(NamedTuple):
     """One pass over a batch of n images that attended to L locations each.
 
+    The first dimension of every field is n, so that batches can be put together and taken apart.
+
     Locations are in the order in which they are attended: level by level, within a level grid by
     grid (in the order of the regions they lie over), and within a grid by falling probability or,
     where training samples without replacement, as drawn. The first c locations of level 2 are what
@@ -26,9 +28,10 @@ class Outputs(NamedTuple):
       log_probs: (n, L), the log-probability with which each location was selected.
       boxes: (n, L, 4), attended regions as (y_min, x_min, y_max, x_max), fractions of the image
         side in [0, 1].
-      levels: (L,) int32, the processing level (2, 3, ..) at which each location is looked at.
-      location_probs: one (grids, cells) tensor per level that chose, the location module's softmax
-        over the cells of each grid in raster order; grids are image-major.
+      levels: (n, L) int32, the processing level (2, 3, ..) at which each location is looked at;
+        the same for all images.
+      location_probs: one (n, grids, cells) tensor per level that chose, the location module's
+        softmax over the cells of each grid in raster order.
       cells: (n, L) int32, the raster index of each attended cell within its grid.
     """
 

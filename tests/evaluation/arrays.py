@@ -28,7 +28,7 @@ def make_outputs(
         else weights,
         log_probs=np.zeros((count, locations), np.float32),
         boxes=np.asarray(boxes, np.float32),
-        levels=np.full(locations, 2) if levels is None else np.asarray(levels),
+        levels=np.tile(np.full(locations, 2) if levels is None else levels, (count, 1)),
         location_probs=(),
         cells=np.zeros((count, locations), np.int32),
     )

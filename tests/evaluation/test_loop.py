@@ -43,8 +43,8 @@ def test_padding_reaches_no_evaluator(images, batches):
     np.testing.assert_array_equal(batch.image, images[4:5])
     for name, value in expected._asdict().items():
         if name == "location_probs":
-            # One grid per image at level 1, two at level 2.
-            assert [len(grids) for grids in outputs.location_probs] == [1, 2]
+            # One grid at level 1, two at level 2.
+            assert [grids.shape for grids in outputs.location_probs] == [(1, 1, 9), (1, 2, 9)]
             for actual, wanted in zip(outputs.location_probs, value, strict=True):
                 np.testing.assert_allclose(actual, wanted, atol=1e-5)
         else:

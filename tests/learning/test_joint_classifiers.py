@@ -24,7 +24,7 @@ def outputs_of(glimpses):
         weights=empty,
         log_probs=empty,
         boxes=empty,
-        levels=tf.zeros((0,), tf.int32),
+        levels=empty,
         location_probs=(),
         cells=empty,
     )

@@ -35,7 +35,7 @@ def outputs_of(values):
         weights=empty,
         log_probs=tf.concat(rows, axis=1),
         boxes=empty,
-        levels=tf.constant(levels),
+        levels=tf.constant([levels] * images),
         location_probs=(),
         cells=empty,
     )
@@ -109,7 +109,7 @@ class StillCNN(PlainCNN):
 
 def all_sequences(model, image, count):
     """Log-probability of every location sequence, and logit of class 0 over class 1 after it."""
-    probabilities = model(image, locations=(count,)).location_probs[0]
+    probabilities = model(image, locations=(count,)).location_probs[0][:, 0]
     sequences = list(itertools.permutations(range(probabilities.shape[1]), count))
     rows = tf.repeat(probabilities, len(sequences), axis=0)
     log_probs = tf.reduce_sum(log_probs_without_replacement(rows, tf.constant(sequences)), axis=1)

@@ -62,7 +62,7 @@ def test_one_pass_holds_the_predictions_of_every_smaller_number_of_locations(ima
         assert alone.logits_without_context.shape == (3, count, 4)
         assert alone.boxes.shape == (3, count, 4)
         assert alone.log_probs.shape == (3, count)
-        assert alone.levels.numpy().tolist() == [2] * count
+        assert alone.levels.numpy().tolist() == [[2] * count] * 3
         assert alone.weights.shape == (3, count + 1)
         assert alone.cells.shape == (3, 0)
         assert alone.location_probs == ()

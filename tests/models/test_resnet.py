@@ -184,5 +184,5 @@ def test_tnet_attends_by_the_map_of_a_resnet(normalization):
     assert model.grid_slices == (slice(2, 7, 2),) * 2
     outputs = model(tf.random.stateless_uniform((2, 80, 96, 3), (1, 2), -1, 1), training=True)
     assert outputs.logits_by_count.shape == (2, 3, 4)
-    assert outputs.location_probs[0].shape == (2, 9)
+    assert outputs.location_probs[0].shape == (2, 1, 9)
     tf.debugging.assert_all_finite(outputs.logits, "")

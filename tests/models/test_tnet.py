@@ -46,10 +46,14 @@ def test_shapes_of_outputs_follow_the_locations_of_the_call(images, locations):
     assert outputs.logits_without_context.shape == (3, count, 4)
     assert outputs.boxes.shape == (3, count, 4)
     assert outputs.log_probs.shape == outputs.cells.shape == (3, count)
-    assert outputs.levels.numpy().tolist() == levels
+    assert outputs.levels.dtype == tf.int32
+    assert outputs.levels.numpy().tolist() == [levels] * 3
     assert outputs.weights.shape == (3, count + 1)
+    # Every region that a level looks at has a grid of its own.
+    grids = [1, *np.cumprod(locations)][: len(locations)]
+    assert [part.shape for part in outputs.location_probs] == [(3, count, 9) for count in grids]
     for probabilities in outputs.location_probs:
-        np.testing.assert_allclose(tf.reduce_sum(probabilities, 1), 1, rtol=1e-5)
+        np.testing.assert_allclose(tf.reduce_sum(probabilities, axis=2), 1, rtol=1e-5)
 
 
 def test_without_context_averages_the_attended_vectors_alone(images):
@@ -95,7 +99,7 @@ def test_no_location_leaves_the_thumbnail_and_where_it_would_look(images, compil
     np.testing.assert_allclose(nothing.location_probs[0], would, atol=1e-5)
     assert nothing.boxes.shape == (len(images), 0, 4)
     assert nothing.cells.shape == (len(images), 0)
-    assert nothing.levels.shape == (0,)
+    assert nothing.levels.shape == (len(images), 0)
 
 
 def test_the_location_loss_never_reaches_the_feature_extractor(images):

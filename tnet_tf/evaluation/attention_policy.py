@@ -35,7 +35,7 @@ class AttentionPolicy:
         regions = np.asarray(outputs.boxes, np.float64)
         if not regions.shape[1]:
             return
-        second_level = regions[:, np.asarray(outputs.levels) == 2]
+        second_level = regions[:, (np.asarray(outputs.levels) == 2).all(axis=0)]
         attended = union_areas(second_level)
         self.images += len(attended)
         self._add("coverage", attended)

@@ -41,8 +41,8 @@ class AttentionExamples:
         room = self.count - sum(len(batch.label) for _, batch in self._kept)
         if room > 0:
             rows = slice(room)
-            kept = {name: getattr(outputs, name)[rows] for name in ("logits", "weights", "boxes")}
-            self._kept.append((outputs._replace(**kept), Batch(*(part[rows] for part in batch))))
+            kept = tf.nest.map_structure(lambda part: part[rows], outputs)
+            self._kept.append((kept, Batch(*(part[rows] for part in batch))))
 
     def results(self) -> Iterator[tuple[str, Value]]:
         """Nothing: pictures are no numbers."""
@@ -54,13 +54,7 @@ class AttentionExamples:
         """The figure of the images kept, see `attention_figure`; None where there are none."""
         if not self._kept:
             return None
-        outputs = self._kept[0][0]._replace(
-            **{
-                name: np.concatenate([getattr(kept, name) for kept, _ in self._kept])
-                for name in ("logits", "weights", "boxes")
-            }
-        )
-        batch = Batch(*map(np.concatenate, zip(*(batch for _, batch in self._kept), strict=True)))
+        outputs, batch = tf.nest.map_structure(lambda *parts: np.concatenate(parts), *self._kept)
         return attention_figure(outputs, batch, classes, base_resolution)
 
 
@@ -103,8 +97,9 @@ def attention_figure(
         for name in classes
     ]
     for row, axes in enumerate(grid):
-        _draw_image(axes[0], images[row], outputs.boxes[row], outputs.levels, batch.box[row])
-        _number(axes[0], images[row], outputs.boxes[row, :most_crops], outputs.levels)
+        levels = outputs.levels[row]
+        _draw_image(axes[0], images[row], outputs.boxes[row], levels, batch.box[row])
+        _number(axes[0], images[row], outputs.boxes[row, :most_crops], levels)
         _draw_title(axes[0], outputs.logits[row], int(batch.label[row]), names)
         if crops:
             views = [np.array([0.0, 0.0, 1.0, 1.0]), *outputs.boxes[row]][:crops]
@@ -241,7 +236,7 @@ def _draw_views(
             linewidth=2.5 if order else 0.8,
             color=COLOURS[(order - 1) % len(COLOURS)] if order else "black",
         )
-        what = f"{order}: level {outputs.levels[order - 1]}" if order else "thumbnail"
+        what = f"{order}: level {outputs.levels[row, order - 1]}" if order else "thumbnail"
         more = f" (+{hidden} more)" if hidden and order == len(views) - 1 else ""
         axes.set_title(f"{what}{more}\nweight {outputs.weights[row, order]:.2f}", fontsize=8.5)
 

@@ -110,16 +110,8 @@ def _real_rows(outputs: Outputs, batch: Any) -> tuple[Outputs, Batch]:
     mask = np.asarray(batch.mask) > 0
 
     def keep(values: Any) -> np.ndarray:
-        values = np.asarray(values)
-        # Grids of location probabilities are image-major, one or several per image.
-        rows: np.ndarray = np.repeat(mask, len(values) // len(mask))
-        return values if rows.all() else values[rows]
+        array: np.ndarray = np.asarray(values)
+        return array if mask.all() else array[mask]
 
-    fields = outputs._asdict()
-    levels, probabilities = fields.pop("levels"), fields.pop("location_probs")
-    kept = Outputs(
-        levels=np.asarray(levels),
-        location_probs=tuple(keep(values) for values in probabilities),
-        **{name: keep(value) for name, value in fields.items()},
-    )
+    kept = tf.nest.map_structure(keep, outputs)
     return kept, Batch(keep(batch.image), keep(batch.label), keep(batch.box))

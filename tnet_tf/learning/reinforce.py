@@ -42,10 +42,10 @@ def learning_rule(
       The terms, and the mean reward lambda_r * mean R_s + (1 - lambda_r) * mean R_k that updates
       the baseline; mean R_s alone where no single location is regularised.
     """
-    vector_levels = tf.concat([[1], outputs.levels], axis=0)
-    capped = config.per_feature_levels or vector_levels.dtype.max
-    vectors = tf.cast(vector_levels <= capped, tf.float32)
-    attended = vectors[1:]
+    capped = config.per_feature_levels or outputs.levels.dtype.max
+    attended = tf.cast(outputs.levels <= capped, tf.float32)
+    # The thumbnail, level 1, always counts.
+    vectors = tf.pad(attended, [[0, 0], [1, 0]], constant_values=1.0)
 
     sequence_loss = cross_entropy(outputs.logits, labels)
     feature_loss = cross_entropy(outputs.feature_logits, labels[:, tf.newaxis])
@@ -54,7 +54,9 @@ def learning_rule(
 
     def per_image(values: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
         """Mean over the counted vectors of each image; 0 where there are none."""
-        return tf.math.divide_no_nan(tf.reduce_sum(values * counted, 1), tf.reduce_sum(counted))
+        return tf.math.divide_no_nan(
+            tf.reduce_sum(values * counted, axis=1), tf.reduce_sum(counted, axis=1)
+        )
 
     advantage = tf.stop_gradient(sequence_reward - baseline)
     feature_advantage = tf.stop_gradient(feature_reward - baseline)
@@ -69,7 +71,7 @@ def learning_rule(
         lambda_f * (1 - lambda_r) * tf.reduce_mean(feature_reinforce),
     )
     location_reward = tf.where(
-        tf.reduce_any(attended > 0), per_image(feature_reward, attended), sequence_reward
+        tf.reduce_any(attended > 0, axis=1), per_image(feature_reward, attended), sequence_reward
     )
     mean_reward = lambda_r * sequence_reward + (1 - lambda_r) * location_reward
     return terms, tf.stop_gradient(tf.reduce_mean(mean_reward))

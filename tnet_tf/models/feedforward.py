@@ -68,7 +68,7 @@ class FeedForward(Classifier):
             weights=tf.ones((count, 1)),
             log_probs=tf.zeros((count, 0)),
             boxes=tf.zeros((count, 0, 4)),
-            levels=tf.zeros((0,), tf.int32),
+            levels=tf.zeros((count, 0), tf.int32),
             location_probs=(),
             cells=tf.zeros((count, 0), tf.int32),
         )

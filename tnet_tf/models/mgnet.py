@@ -189,7 +189,7 @@ class MGNet(Classifier):
             weights=seen.weights[-1],
             log_probs=tf.zeros((count, looked)),
             boxes=glimpses.boxes(tf.stack(seen.affine, axis=1)[:, 1:], images),
-            levels=tf.fill((looked,), 2),
+            levels=tf.fill((count, looked), 2),
             location_probs=(),
             cells=tf.zeros((count, 0), tf.int32),
         )

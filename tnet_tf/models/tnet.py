@@ -206,12 +206,11 @@ class TNet(Classifier):
         averages = tf.matmul(weights, by_vector)
         logits_by_count = self.classification(averages, training=training)
         without_context = tf.matmul(self.weighting(by_vector[:, 1:]), by_vector[:, 1:])
-        levels = [
-            tf.fill((tf.size(choice.cells) // images,), level)
-            for level, choice in enumerate(attended, start=2)
-        ]
+        nothing = tf.zeros((images, 0), tf.int32)
         log_probs = [choice.log_probs for choice in attended] or [tf.zeros((images, 0))]
-        cells = [choice.cells for choice in attended] or [tf.zeros((images, 0), tf.int32)]
+        cells = [choice.cells for choice in attended]
+        levels = [tf.fill(tf.shape(chosen), level) for level, chosen in enumerate(cells, start=2)]
+        probabilities = [choice.probabilities for choice in attended]
         return Outputs(
             logits=logits_by_count[:, -1],
             logits_by_count=logits_by_count,
@@ -221,7 +220,7 @@ class TNet(Classifier):
             weights=weights[:, -1],
             log_probs=by_image(log_probs),
             boxes=by_image(looked_at or [tf.zeros((images, 0, 4))], 4),
-            levels=tf.concat([tf.zeros((0,), tf.int32), *levels], axis=0),
-            location_probs=tuple(choice.probabilities for choice in attended),
-            cells=by_image(cells),
+            levels=by_image(levels or [nothing]),
+            location_probs=tuple(by_image([part], part.shape[-1]) for part in probabilities),
+            cells=by_image(cells or [nothing]),
         )

@@ -172,12 +172,9 @@ def _load_openvino(folder: Path) -> Runner:
             missing = _OPENVINO_BATCH - len(part)
             queue.start_async([np.pad(part, ((0, missing), *[(0, 0)] * 3))], start)
         queue.wait_all()
-        first, *others = (found[start] for start in sorted(found))
+        parts = [found[start] for start in sorted(found)]
         return {
-            name: value
-            if name == "levels"
-            else np.concatenate([value, *(part[name] for part in others)])[: len(pixels)]
-            for name, value in first.items()
+            name: np.concatenate([part[name] for part in parts])[: len(pixels)] for name in parts[0]
         }
 
     return run

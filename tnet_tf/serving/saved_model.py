@@ -98,7 +98,7 @@ class ServedNetwork(tf.Module):
           logits_by_count: (n, L + 1, classes), after 0, 1, .. L locations.
           weights: (n, L + 1), what the thumbnail and each location weigh.
           boxes: (n, L, 4), where it looked, as (y_min, x_min, y_max, x_max) in [0, 1].
-          levels: (L,), the level at which each location is looked at.
+          levels: (n, L), the level at which each location is looked at.
           cells: (n, L), the attended cells' raster indices; only of networks with grids.
         """
         served = {name: getattr(outputs, name) for name in self.outputs}
@@ -161,13 +161,7 @@ def _frozen(function: Function) -> tf.types.experimental.PolymorphicFunction:
     def in_halves(images: tf.Tensor, *others: tf.Tensor) -> Served:
         half = tf.shape(images)[0] // 2
         first, second = call(images[:half], *others), call(images[half:], *others)
-        # Levels are those of the network, not of images.
-        return {
-            name: first[name]
-            if name == "levels"
-            else tf.concat([first[name], second[name]], axis=0)
-            for name in names
-        }
+        return {name: tf.concat([first[name], second[name]], axis=0) for name in names}
 
     def served(images: tf.Tensor, *others: tf.Tensor) -> Served:
         return tf.cond(
