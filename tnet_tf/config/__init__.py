@@ -10,7 +10,7 @@ from typing import Any
 
 from tnet_tf.config.commands import BenchmarkConfig, EvalConfig, ExportConfig
 from tnet_tf.config.data import DataConfig
-from tnet_tf.config.learning import LearningConfig
+from tnet_tf.config.learning import RULES, LearningConfig
 from tnet_tf.config.model import ModelConfig
 from tnet_tf.config.robustness import RobustnessConfig
 from tnet_tf.config.setting import require
@@ -68,12 +68,11 @@ class Config:
             f"--per_feature_levels={self.learning.per_feature_levels} is more than the "
             f"{self.model.levels} levels that --locations makes",
         )
-        rules = {"tnet": "reinforce", "mgnet": "joint_classifiers"}
-        rule = rules.get(self.model.model, self.learning.rule)
+        model, rule = self.model.model, self.learning.rule
+        fitting = [name for name, models in RULES.items() if model in models]
         require(
-            rule == self.learning.rule,
-            f"--model={self.model.model} learns where to look by --rule={rule}, not by "
-            f"--rule={self.learning.rule}",
+            rule in fitting,
+            f"--model={model} learns by --rule={' or '.join(fitting)}, not by --rule={rule}",
         )
         require(
             self.learning.monte_carlo_samples == 1 or self.model.sampling == "without_replacement",

@@ -4,6 +4,12 @@ import dataclasses
 
 from tnet_tf.config.setting import require, require_finite, setting
 
+# Learning rules and the networks that learn by them, the usual ones first; new rules are rows.
+RULES: dict[str, tuple[str, ...]] = {
+    "reinforce": ("tnet", "feedforward"),
+    "joint_classifiers": ("mgnet", "feedforward"),
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class LearningConfig:
@@ -13,7 +19,7 @@ class LearningConfig:
         "reinforce",
         "Learning rule: 'reinforce', TNet's; 'joint_classifiers', MGNet's. Both are plain "
         "cross-entropy for feed-forward networks.",
-        choices=("reinforce", "joint_classifiers"),
+        choices=tuple(RULES),
     )
     glimpse_weight: float = setting(
         0.6, "Share of the glimpse classifier in MGNet's loss (alpha of its eq. 6)."

@@ -27,6 +27,9 @@ BACKBONES: dict[str, tuple[type[Backbone], dict[str, Any]]] = {
     **{f"{name}_no_maxpool": (ResNet, {"variant": name, "max_pool": False}) for name in RESNETS},
 }
 
+# Settings that a backbone may take; another value than the default is refused where it does not.
+_SETTINGS_OF_BACKBONES = ("stochastic_depth", "spatial_dropout", "input_statistics")
+
 
 def build_backbone(config: ModelConfig) -> Backbone:
     """The feature extraction module that the settings name.
@@ -40,21 +43,24 @@ def build_backbone(config: ModelConfig) -> Backbone:
         )
     backbone, row = BACKBONES[config.backbone]
     per_level = config.model != "feedforward" and config.normalization == "per_level"
-    wanted = {
-        "normalization_levels": config.levels if per_level else 1,
-        "stochastic_depth": config.stochastic_depth,
-        "spatial_dropout": config.spatial_dropout,
-        "input_statistics": config.input_statistics,
-        "grid": config.grid,
-    }
     accepted = inspect.signature(backbone.__init__).parameters
-    flags = {"normalization_levels": "normalization=per_level", "grid": ""}
-    for name, value in wanted.items():
-        if name not in accepted and value not in (0, 1) and name != "grid":
-            flag = flags.get(name, f"{name}={value}")
-            raise UserError(f"--{flag} has no effect on --backbone={config.backbone}; leave it out")
-    arguments = {name: value for name, value in wanted.items() if name in accepted}
+    for name in _SETTINGS_OF_BACKBONES:
+        value = getattr(config, name)
+        if name not in accepted and value != getattr(ModelConfig, name):
+            raise _no_effect(f"{name}={value}", config)
+    if per_level and "normalization_levels" not in accepted:
+        raise _no_effect("normalization=per_level", config)
+    settings = {
+        "normalization_levels": config.levels if per_level else 1,
+        "grid": config.grid,
+        **{name: getattr(config, name) for name in _SETTINGS_OF_BACKBONES},
+    }
+    arguments = {name: value for name, value in settings.items() if name in accepted}
     return backbone(**row, **arguments, name="feature_extraction")
+
+
+def _no_effect(flag: str, config: ModelConfig) -> UserError:
+    return UserError(f"--{flag} has no effect on --backbone={config.backbone}; leave it out")
 
 
 def build_model(config: ModelConfig, classes: int) -> keras.Model:
