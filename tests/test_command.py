@@ -1,4 +1,9 @@
+import io
+import os
 import re
+import signal
+import sys
+import warnings
 
 import pytest
 
@@ -6,7 +11,7 @@ from tests.commands import exit_code, the_error
 from tests.inputs.images import make_folder
 from tnet_tf import benchmark, evaluate, export, prepare, train
 from tnet_tf.config import Config
-from tnet_tf.errors import UserError
+from tnet_tf.errors import DoubtfulSettings, UserError
 
 COMMANDS = {
     "prepare": prepare.main,
@@ -109,6 +114,60 @@ def test_interrupted_commands_say_so(capsys):
 
     assert exit_code(interrupted) == 130
     assert capsys.readouterr().err == "interrupted; after a step\n"
+
+
+def test_sigterm_interrupts_as_sigint_does(capsys):
+    before, removed = signal.getsignal(signal.SIGTERM), []
+
+    def terminated(config):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            removed.append("what is unfinished")
+
+    assert exit_code(terminated) == 130
+    assert removed
+    assert capsys.readouterr().err == "interrupted\n"
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_what_the_terminal_cannot_show_is_escaped(monkeypatch):
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="ascii") for _ in range(2)]
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+
+    def shows(config):
+        print("class 猫, file \udcff")
+        raise UserError("no class 猫")
+
+    assert exit_code(shows) == 2
+    shown = [stream.buffer.getvalue() for stream in streams if not stream.flush()]
+    assert shown == [rb"class \u732b, file \udcff" b"\n", rb"error: no class \u732b" b"\n"]
+
+
+def test_a_users_mistake_stays_one_line_whatever_names_it_quotes(capsys):
+    def mistaken(config):
+        raise UserError("no folder 'a\nb\x1b[2J猫'")
+
+    assert exit_code(mistaken) == 2
+    assert capsys.readouterr().err == r"error: no folder 'a\nb\x1b[2J猫'" + "\n"
+
+
+def test_doubtful_settings_are_told_once_in_one_line(capsys):
+    def doubtful(config):
+        for _ in range(2):
+            warnings.warn("--it is hardly\nmeant", DoubtfulSettings, stacklevel=1)
+
+    assert exit_code(doubtful) == 0
+    assert capsys.readouterr().err == r"warning: --it is hardly\nmeant" + "\n"
+
+
+def test_other_warnings_stay_what_they_are():
+    def warns(config):
+        warnings.warn("a library's", DeprecationWarning, stacklevel=1)
+
+    with pytest.warns(DeprecationWarning, match="a library's"):
+        exit_code(warns)
 
 
 def test_bugs_are_not_hidden():

@@ -65,6 +65,58 @@ def test_mistakes_are_named_in_one_line(arguments, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x7fELF\x02\xff\xfe\x00", "is not a text file of settings"),
+        (b"--grid=4\n\0\0\0", "is not a text file of settings"),
+        ("--run_dir=caf\xe9".encode("latin-1"), "is not a text file of settings in UTF-8"),
+        (b"--grid=4\n" * 2**17, "is not a text file of settings"),
+        (b"--flagfile=mine.flags\n", "--flagfile=mine.flags includes itself"),
+        (b"--flagfile=./mine.flags\n", "--flagfile=./mine.flags includes itself"),
+        (b"--flagfile=other.flags\n", "--flagfile=mine.flags includes itself; take that line"),
+        (b"--flagfile=missing.flags\n", "--flagfile=missing.flags can't be read: No such file"),
+        (b"--flagfile=.\n", "--flagfile=. is not a file"),
+        (b"--flagfile=/dev/zero\n", "--flagfile=/dev/zero is not a file"),
+    ],
+)
+def test_flag_files_that_are_none_are_named_in_one_line(tmp_path, monkeypatch, content, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.flags").write_bytes(content)
+    (tmp_path / "other.flags").write_text("--flagfile=mine.flags\n")
+    with pytest.raises(UserError) as error:
+        read_config("--flagfile=mine.flags")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--flagfile=FILE",),
+        ("-flagfile=FILE",),
+        ("--flagfile", "FILE"),
+        ("--flagfile=~/mine.flags",),
+    ],
+)
+def test_flag_files_are_read_as_absl_reads_them(tmp_path, monkeypatch, arguments):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / "mine.flags"
+    path.write_bytes(
+        b"\xef\xbb\xbf# by Andr\xc3\xa9\r\n\r\n// more\r\n  --grid=4  \r\n--random_flip"
+    )
+    arguments = [argument.replace("FILE", str(path)) for argument in arguments]
+    assert read_config("--grid=2", *arguments).model.grid == 4
+    assert read_config(*arguments, "--grid=2").model.grid == 2
+    assert read_config(*arguments).data.random_flip
+
+
+def test_a_flag_file_may_be_read_twice(tmp_path):
+    (tmp_path / "mine.flags").write_text("--grid=4\n")
+    arguments = [f"--flagfile={tmp_path}/mine.flags"] * 2
+    assert read_config(*arguments).model.grid == 4
+
+
 def test_reading_leaves_the_flags_of_the_process_alone():
     before = flags.config_from_flags()
     read_config("--grid=7")

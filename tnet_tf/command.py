@@ -1,11 +1,17 @@
 """What all commands share: flags in, exit code out, and one clear line for a user's mistake."""
 
+import contextlib
+import io
+import signal
 import sys
-from collections.abc import Callable
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from tnet_tf import flags
 from tnet_tf.config import Config
-from tnet_tf.errors import UserError
+from tnet_tf.errors import DoubtfulSettings, UserError
 
 _HELP = ("-h", "--help", "-help", "--helpfull", "--helpshort")
 
@@ -16,8 +22,10 @@ def run(main: Callable[[Config], object]) -> None:
     Args:
       main: the command; its docstring is what `--help` shows before the settings.
 
-    Exit codes: 0 done; 2 a user's mistake, told in one line on stderr; 130 interrupted.
+    Exit codes: 0 done; 2 a user's mistake, told in one line on stderr; 130 interrupted, by SIGINT
+    (Ctrl-C) or SIGTERM (kill, schedulers). `DoubtfulSettings` are told in one line, too.
     """
+    _show_anything()
     if any(argument in _HELP for argument in sys.argv[1:]):
         print(
             main.__doc__,
@@ -27,11 +35,54 @@ def run(main: Callable[[Config], object]) -> None:
         print(flags.usage())
         sys.exit(0)
     try:
-        flags.parse(sys.argv)
-        main(flags.config_from_flags())
+        with _sigterm_interrupts(), _warnings_in_one_line():
+            flags.parse(sys.argv)
+            main(flags.config_from_flags())
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_one_line(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as interrupt:
         print(f"interrupted{f'; {interrupt}' if interrupt.args else ''}", file=sys.stderr)
         sys.exit(130)
+
+
+def _show_anything() -> None:
+    """Lets stdout and stderr escape what they can't encode: class names, names of files."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _one_line(message: str) -> str:
+    """The message with line breaks and other unprintable characters, of names of files, escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Lets SIGTERM raise `KeyboardInterrupt`, as SIGINT does, which removes what is unfinished."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Signals are not ours to handle.
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Shows each `DoubtfulSettings` once, in the form of an error; other warnings as before."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_ours(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, DoubtfulSettings):
+                print(f"warning: {_one_line(str(message))}", file=sys.stderr)
+            else:
+                show(message, category, *where, **more)
+
+        warnings.simplefilter("default", DoubtfulSettings)
+        warnings.showwarning = show_ours
+        yield

@@ -1,8 +1,10 @@
 """The command line: one absl flag per setting of `tnet_tf.config`, and the only reader of FLAGS."""
 
 import dataclasses
+import os
+import stat
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from absl import flags
 from absl.testing import flagsaver
@@ -14,6 +16,10 @@ FLAGS = flags.FLAGS
 
 # Settings that are a height and a width; one number stands for both.
 _SIDES = ("image_size", "base_resolution")
+
+_FLAG_FILE = ("--flagfile", "-flagfile")
+# Characters that a flag file has at most; ours have about a thousand.
+_LONGEST_FLAG_FILE = 2**20
 
 
 def _sections() -> dict[str, type]:
@@ -50,14 +56,54 @@ def parse(arguments: Sequence[str]) -> None:
       arguments: as `sys.argv`, the program's name first.
 
     Raises:
-      UserError: for an unknown flag, a malformed value, a missing flag file or a stray argument.
+      UserError: for an unknown flag, a malformed value, a stray argument, or a flag file that is
+        missing, no text, or part of itself.
     """
     try:
-        rest = FLAGS(list(arguments))
-    except (flags.Error, OSError) as error:
+        rest = FLAGS([arguments[0], *_with_flag_files(arguments[1:])])
+    except flags.Error as error:
         raise UserError(" ".join(str(error).removeprefix("ERROR:: ").split())) from error
     if len(rest) > 1:
         raise UserError(f"unexpected argument {rest[1]!r}: settings are given as --name=value")
+
+
+def _with_flag_files(arguments: Sequence[str], within: tuple[str, ...] = ()) -> Iterator[str]:
+    """The arguments, with the lines of each flag file in the place of its name, as absl has them.
+
+    Args:
+      arguments: of the command line or of a flag file.
+      within: the flag files that these arguments are in, outermost first.
+    """
+    rest = iter(arguments)
+    for argument in rest:
+        name, assigned, path = argument.partition("=")
+        if name not in _FLAG_FILE:
+            yield argument
+            continue
+        path = os.path.expanduser(path.strip() if assigned else next(rest, ""))
+        if os.path.realpath(path) in within:
+            raise UserError(
+                f"--flagfile={path} includes itself; take that line out of {within[-1]}"
+            )
+        yield from _with_flag_files(_lines(path), (*within, os.path.realpath(path)))
+
+
+def _lines(path: str) -> list[str]:
+    """The settings of a flag file, without blank lines and comments."""
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+            raise UserError(f"--flagfile={path} is not a file; give a text file of settings")
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read(_LONGEST_FLAG_FILE + 1)
+    except OSError as error:
+        raise UserError(f"--flagfile={path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"--flagfile={path} is not a text file of settings in UTF-8") from error
+    if len(text) > _LONGEST_FLAG_FILE or "\0" in text:
+        raise UserError(f"--flagfile={path} is not a text file of settings")
+    lines = text.split("\n")
+    return [line.strip() for line in lines if line.strip() and not line.startswith(("#", "//"))]
 
 
 def config_from_flags() -> Config:
