@@ -1,7 +1,7 @@
 import pytest
 
 from tests.inputs.images import make_folder, noise
-from tnet_tf.errors import UserError
+from tnet_tf.errors import DoubtfulSettings, UserError
 from tnet_tf.inputs.builders import folder_layout
 
 
@@ -84,11 +84,60 @@ def test_mistakes_are_named(tmp_path, spoil, message):
 def test_a_missing_folder_and_one_without_images_are_told(tmp_path):
     with pytest.raises(UserError, match="nowhere is not a folder"):
         folder_layout.scan(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="has no images"):
+    with pytest.raises(UserError, match=r"has no images .*: it holds no files"):
         folder_layout.scan(tmp_path)
-    noise().save(tmp_path / "loose.png")
-    with pytest.raises(UserError, match="has no images: it takes"):
+
+
+def save(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        noise().save(root / name)
+
+
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        (("1.png", "2.png"), "2 images lie in ROOT itself; put them into ROOT/<class>/"),
+        (
+            ("train/1.png", "test/2.png"),
+            "1 images lie in ROOT/t[a-z]* itself; put them into ROOT/t",
+        ),
+        (("test/cat/1.png",), "has no folder train .*: it has test"),
+        (("cat/1.tiff", "dog/2.TIFF"), "has no images in .*: its 2 files are 2 .tiff"),
+        (("cat/1.png",), "one class only, 'cat': a classifier needs two or more"),
+        (
+            ("pets/train/cat/1.png", "pets/test/dog/2.png"),
+            "one class only, 'pets': .* of their own, test, train; .* give --folder=ROOT/pets",
+        ),
+        (
+            ("train/im/cat/1.png", "train/im/dog/2.png"),
+            "one class only, 'im': .* of their own, cat, dog; .* give --folder=ROOT/train/im",
+        ),
+    ],
+)
+def test_what_is_not_in_folders_of_classes_is_told_where_it_lies(tmp_path, names, message):
+    save(tmp_path, *names)
+    with pytest.raises(UserError, match=message.replace("ROOT", str(tmp_path))):
         folder_layout.scan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        (("1.png",), "left out: 1 images lie in ROOT itself"),
+        (("train/1.png", "train/2.png"), "left out: 2 images lie in ROOT/train itself"),
+        (
+            ("valdiation/cat/1.png",),
+            "left out: valdiation are none of the splits train, validation",
+        ),
+    ],
+)
+def test_what_lies_beside_classes_and_splits_is_left_out_and_told(tmp_path, names, message):
+    make_folder(tmp_path, {"train": 2})
+    save(tmp_path, *names)
+    with pytest.warns(DoubtfulSettings, match=message.replace("ROOT", str(tmp_path))):
+        layout = folder_layout.scan(tmp_path)
+    assert len(list(layout.files())) == 4
 
 
 def test_fingerprint_changes_with_the_files(tmp_path):

@@ -3,11 +3,12 @@
 import hashlib
 import os
 import pathlib
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tnet_tf.errors import UserError
-from tnet_tf.inputs.builders import image_files
+from tnet_tf.errors import DoubtfulSettings, UserError
+from tnet_tf.inputs.builders import image_files, misplaced_images
 
 SPLIT_NAMES = ("train", "validation", "val", "valid", "test")
 
@@ -48,8 +49,8 @@ def scan(root: pathlib.Path) -> Layout:
         `validation` (or `val`, `valid`) and `test`.
 
     Raises:
-      UserError: the folder is missing or has no images; the classes of its splits differ; a class
-        has nothing to train on.
+      UserError: the folder is missing or has no images, or those of a single class; the classes of
+        its splits differ; a class has nothing to train on.
     """
     if not root.is_dir():
         raise UserError(f"--folder={root} is not a folder")
@@ -57,7 +58,10 @@ def scan(root: pathlib.Path) -> Layout:
     if any(_folders(folder) for folder in folders if folder.name == "train"):
         split_folders = {folder.name: folder for folder in folders if folder.name in SPLIT_NAMES}
     elif folders and all(folder.name in SPLIT_NAMES for folder in folders):
-        raise UserError(f"--folder={root} has no folder train with a folder for each class")
+        raise UserError(
+            f"--folder={root} has no folder train with a folder for each class: "
+            + (misplaced_images.where_loose(folders) or f"it has {_names(folders)}")
+        )
     else:
         split_folders = {"train": root}
     splits, ignored = {}, 0
@@ -65,7 +69,8 @@ def scan(root: pathlib.Path) -> Layout:
         splits[name], skipped = _classes(root, folder)
         ignored += skipped
     layout = Layout(root, splits, ignored)
-    _check(layout)
+    _check(layout, split_folders)
+    _tell_what_is_left_out(root, folders, split_folders)
     return layout
 
 
@@ -73,6 +78,10 @@ def _folders(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(
         path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
     )
+
+
+def _names(folders: list[pathlib.Path]) -> str:
+    return ", ".join(folder.name for folder in folders)
 
 
 def _classes(root: pathlib.Path, folder: pathlib.Path) -> tuple[dict[str, list[str]], int]:
@@ -97,12 +106,16 @@ def _images(root: pathlib.Path, folder: pathlib.Path) -> tuple[list[str], int]:
     return sorted(images), ignored
 
 
-def _check(layout: Layout) -> None:
+def _check(layout: Layout, split_folders: dict[str, pathlib.Path]) -> None:
     root, splits = layout.root, layout.splits
     if not any(layout.files()):
         raise UserError(
-            f"--folder={root} has no images: it takes <split>/<class>/* or <class>/* with "
-            f"{', '.join(image_files.EXTENSIONS)}"
+            f"--folder={root} has no images in <split>/<class>/* or <class>/* "
+            f"({', '.join(image_files.EXTENSIONS)}): "
+            + (
+                misplaced_images.where_loose([root, *split_folders.values()])
+                or misplaced_images.endings(root)
+            )
         )
     for name, classes in splits.items():
         for more, fewer in (("train", name), (name, "train")):
@@ -117,3 +130,21 @@ def _check(layout: Layout) -> None:
     for name, files in splits["train"].items():
         if not files:
             raise UserError(f"--folder={root}: class {name!r} has no image to train on")
+    if len(layout.classes) == 1:
+        ((name, files),) = splits["train"].items()
+        why = misplaced_images.in_one_class(
+            split_folders["train"] / name, [root / file for file in files]
+        )
+        raise UserError(f"--folder={root} has one class only, {name!r}: {why}")
+
+
+def _tell_what_is_left_out(
+    root: pathlib.Path, folders: list[pathlib.Path], split_folders: dict[str, pathlib.Path]
+) -> None:
+    """Warns of images in no class's folder, and of folders beside the splits."""
+    left_out = [misplaced_images.where_loose([root, *split_folders.values()])]
+    others = [folder for folder in folders if folder.name not in split_folders]
+    if others and root not in split_folders.values():
+        left_out.append(f"{_names(others)} are none of the splits {', '.join(SPLIT_NAMES)}")
+    for what in filter(None, left_out):
+        warnings.warn(f"--folder={root}: left out: {what}", DoubtfulSettings, stacklevel=3)
