@@ -44,6 +44,7 @@ DEVELOPMENT = [
     "pytest-timeout>=2.3,<3",
     "pytest-xdist>=3.6,<4",
     "ruff>=0.11,<0.18",
+    "tensorflow-serving-api>=2.20,<2.22",  # The protos of requests, in tests.
 ]
 
 setup(
