@@ -50,6 +50,13 @@ def test_skipped_and_ignored_files_are_named_and_counted(run, images):
     assert "ignored 1 files" in out
 
 
+def test_tiny_boxes_are_counted(run, images):
+    lines = ["file,x_min,y_min,x_max,y_max", "train/cat/0.png,1,1,3,9", "train/cat/1.png,1,1,9,9"]
+    (images / "boxes.csv").write_text("\n".join(lines))
+    _, out, _ = run("--dataset=folder/pets")
+    assert "1 boxes of at most 2 pixels a side are no examples of --crop_to_box" in out
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

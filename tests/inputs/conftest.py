@@ -33,3 +33,11 @@ def photos(tmp_path_factory):
     )
     catalog.prepare_dataset(data)
     return data
+
+
+@pytest.fixture(scope="session")
+def public(tmp_path_factory):
+    """Settings of a prepared TFDS dataset, `SmallImages`."""
+    data = DataConfig(dataset="small_images", data_dir=str(tmp_path_factory.mktemp("public")))
+    catalog.prepare_dataset(data)
+    return data

@@ -170,13 +170,6 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
         catalog.prepare_dataset(folder(tmp_path))
 
 
-@pytest.fixture(scope="module")
-def public(tmp_path_factory):
-    data = DataConfig(dataset="small_images", data_dir=str(tmp_path_factory.mktemp("public")))
-    catalog.prepare_dataset(data)
-    return data
-
-
 def test_public_datasets_are_prepared_by_their_name(public):
     dataset = catalog.open_dataset(public)
     assert dataset.splits == ("train", "test", "test")

@@ -21,9 +21,9 @@ class DataConfig:
     )
     boxes_csv: str = setting(
         "",
-        "For prepare with --dataset=folder/NAME: CSV with columns file,x_min,y_min,x_max,y_max in "
-        "pixels (or xmin, .., or x_min_px, ..), file relative to --folder. Default: "
-        "<folder>/boxes.csv where it exists.",
+        "For prepare with --dataset=folder/NAME: CSV with a row for each box and columns "
+        "file,x_min,y_min,x_max,y_max in pixels (or xmin, .., or x_min_px, ..), file relative to "
+        "--folder. Default: <folder>/boxes.csv where it exists.",
     )
     max_shorter_side: int = setting(
         0, "Prepare: shrink images whose shorter side is longer than this many pixels; 0 keeps all."
@@ -66,7 +66,8 @@ class DataConfig:
     rotation: float = setting(0.0, "Rotate training images by up to this many degrees.")
     crop_to_box: bool = setting(
         False,
-        "Classify the bounding box with a margin around it instead of the image (Table 2, BBoxes).",
+        "Classify the bounding box with a margin around it instead of the image (Table 2, BBoxes); "
+        "each box of an image is an example.",
     )
     shuffle_buffer: int = setting(10000, "Records held in memory to shuffle them.")
     data_workers: int = setting(0, "Parallel calls that decode and augment; 0: chosen by tf.data.")

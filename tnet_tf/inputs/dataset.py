@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterable
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -17,6 +18,9 @@ Splits = tuple[str, str, str]
 # Datasets whose train, validation and test splits are not to be guessed from their names. The
 # labels of ImageNet's test split are not public.
 _SPLITS: dict[str, Splits] = {"imagenet2012": ("train", "validation", "validation")}
+
+# Of `ImageFolder`, where images have several boxes.
+_FOLDER_REGIONS = ("regions",)
 
 _VALIDATION_NAMES = ("validation", "val", "valid")
 _UNSPLIT: Splits = ("train[:80%]", "train[80%:90%]", "train[90%:]")
@@ -36,6 +40,8 @@ class Dataset:
       image_feature: name of the image among the builder's features.
       label_feature: name of the label.
       box_feature: path to the bounding box; empty if there is none.
+      region_feature: path to the boxes that are examples of their own; empty where every image is
+        one example.
       scene_size: height and width of scenes composed of training digits (`digit_scenes` only).
     """
 
@@ -48,6 +54,7 @@ class Dataset:
     image_feature: str
     label_feature: str
     box_feature: tuple[str, ...] = ()
+    region_feature: tuple[str, ...] = ()
     scene_size: tuple[int, int] | None = None
 
     @property
@@ -84,7 +91,9 @@ class Dataset:
     @functools.cached_property
     def _features(self) -> tfds.features.FeaturesDict:
         """The features that are read; others (segmentations, file names) are not even parsed."""
-        names = [self.image_feature, self.label_feature, *self.box_feature[:1]]
+        return self._only(self.image_feature, self.label_feature, *self.box_feature[:1])
+
+    def _only(self, *names: str) -> tfds.features.FeaturesDict:
         features = self.builder.info.features
         return tfds.features.FeaturesDict({name: features[name] for name in names})
 
@@ -106,13 +115,29 @@ class Dataset:
             example[self.image_feature], channels=channels, expand_animations=False
         )
         image.set_shape((None, None, channels))
-        box = tf.zeros(4)
-        if self.box_feature:
-            boxes = example
-            for name in self.box_feature:
-                boxes = boxes[name]
-            box = _largest(tf.reshape(boxes, (-1, 4)))
+        box = _largest(_boxes(example, self.box_feature)) if self.box_feature else tf.zeros(4)
         return image, example[self.label_feature], box
+
+    def regions(self, record: tf.Tensor) -> tf.Tensor:
+        """The boxes of one serialized example that are examples of their own, float32 (r, 4).
+
+        All zeros stands for the whole image: where an image has no box. A folder's images whose
+        boxes are all tiny have no region (see `ImageFolder`).
+
+        Args:
+          record: string ().
+        """
+        features = self._only(self.region_feature[0])
+        boxes = _boxes(features.deserialize_example(record), self.region_feature)
+        if self.region_feature == _FOLDER_REGIONS:
+            return boxes
+        return tf.cond(tf.size(boxes) > 0, lambda: boxes, lambda: tf.zeros((1, 4)))
+
+
+def _boxes(example: Any, path: tuple[str, ...]) -> tf.Tensor:
+    for name in path:
+        example = example[name]
+    return tf.reshape(example, (-1, 4))
 
 
 def _largest(boxes: tf.Tensor) -> tf.Tensor:
@@ -139,6 +164,7 @@ def describe(builder: tfds.core.DatasetBuilder, data: DataConfig) -> Dataset:
         image_feature=image,
         label_feature=label,
         box_feature=_box_feature(builder),
+        region_feature=_region_feature(builder) if data.crop_to_box else (),
         scene_size=_scene_size(builder),
     )
     for flag, split in zip(("train", "validation", "test"), dataset.splits, strict=True):
@@ -169,6 +195,13 @@ def _box_feature(builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:
         return ("bbox",)
     inner = getattr(features["objects"], "feature", None) if "objects" in features else None
     return ("objects", "bbox") if inner is not None and "bbox" in inner else ()
+
+
+def _region_feature(builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:
+    if _FOLDER_REGIONS[0] in builder.info.features:
+        return _FOLDER_REGIONS
+    boxes = _box_feature(builder)
+    return boxes if len(boxes) > 1 else ()
 
 
 def _scene_size(builder: tfds.core.DatasetBuilder) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tnet_tf.config import DataConfig
-from tnet_tf.inputs import digit_scenes, records
+from tnet_tf.inputs import box_examples, digit_scenes, records
 from tnet_tf.inputs.augmentation import augment, bilinear
 from tnet_tf.inputs.catalog import Dataset
 from tnet_tf.inputs.crops import crop_to_box
@@ -55,13 +55,16 @@ def training_batches(
     Returns:
       Elements are `Example`s.
     """
-    stream = records.shuffled_epochs(
-        dataset.shards(dataset.train_split), seed, data.shuffle_buffer, start_step * batch_size
-    )
+    start = start_step * batch_size
+    if dataset.region_feature:
+        stream = box_examples.shuffled_epochs(dataset, seed, data.shuffle_buffer, start)
+    else:
+        shards = dataset.shards(dataset.train_split)
+        stream = records.shuffled_epochs(shards, seed, data.shuffle_buffer, start)
     composes = dataset.composes(dataset.train_split)
 
-    def example(key: tf.Tensor, record: tf.Tensor) -> Example:
-        image, label, box = _read(dataset, data, composes, key, record)
+    def example(key: tf.Tensor, record: tf.Tensor, *region: tf.Tensor) -> Example:
+        image, label, box = _read(dataset, data, composes, key, record, *region)
         image, box = augment(image, box, key, data)
         return _example(image, label, box)
 
@@ -86,12 +89,16 @@ def evaluation_batches(
     """
     composes = dataset.composes(split)
 
-    def example(index: tf.Tensor, record: tf.Tensor) -> Example:
+    def example(index: tf.Tensor, parts: tuple[tf.Tensor, ...]) -> Example:
         key = tf.random.fold_in(records.seed_key(_EVALUATION_SEED), index)
-        image, label, box = _read(dataset, data, composes, key, record)
+        image, label, box = _read(dataset, data, composes, key, *parts)
         return _example(bilinear(image, data.image_size) / 255, label, box)
 
-    stream = records.in_order(dataset.shards(split)).enumerate()
+    if dataset.region_feature:
+        stream = box_examples.in_order(dataset, split)
+    else:
+        stream = records.in_order(dataset.shards(split)).map(lambda record: (record,))
+    stream = stream.enumerate()
     examples = stream.map(example, num_parallel_calls=_workers(data), deterministic=True)
     padding = -count(dataset, split) % batch_size
     if padding:
@@ -102,6 +109,8 @@ def evaluation_batches(
 
 def count(dataset: Dataset, split: str) -> int:
     """Number of examples of a split."""
+    if dataset.region_feature:
+        return box_examples.count(dataset, split)
     return sum(shard.take for shard in dataset.shards(split))
 
 
@@ -124,10 +133,16 @@ def record_errors(dataset: Dataset) -> Iterator[None]:
 
 
 def _read(
-    dataset: Dataset, data: DataConfig, composes: bool, key: tf.Tensor, record: tf.Tensor
+    dataset: Dataset,
+    data: DataConfig,
+    composes: bool,
+    key: tf.Tensor,
+    record: tf.Tensor,
+    region: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Image, uint8 (height, width, 1 or 3), label and box of a record."""
+    """Image, uint8 (height, width, 1 or 3), label and box (the region, if one is given)."""
     image, label, box = dataset.parse(record)
+    box = box if region is None else region
     if composes:
         assert dataset.scene_size is not None
         digits, _ = digit_scenes.digits_of("train")

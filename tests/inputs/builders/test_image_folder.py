@@ -44,15 +44,37 @@ def test_records_hold_the_files_own_bytes(root):
 
 
 def test_boxes_become_fractions_and_missing_ones_zeros(root):
-    write_boxes(root, "train/cat/0.png,4,3,8,12", "train/cat/1.png,4,3,8,3")
+    write_boxes(root, "train/cat/0.png,4,3,8,12", "train/cat/1.png,4,3,8,12")
     builder = prepare(root)
+    assert "regions" not in builder.info.features
     boxes = {
         example["file"].decode(): tuple(example["bbox"])
         for example in tfds.as_numpy(builder.as_dataset("train"))
     }
     assert boxes["train/cat/0.png"] == (0.25, 0.25, 1.0, 0.5)
     assert boxes["train/dog/0.png"] == (0, 0, 0, 0)
-    assert builder.info.metadata["boxes"] == 1  # one of no height does not count
+    assert (builder.info.metadata["boxes"], builder.info.metadata["tiny_boxes"]) == (2, 0)
+
+
+def test_of_several_boxes_the_largest_is_the_image_s_and_tiny_ones_are_no_regions(root):
+    write_boxes(
+        root,
+        "train/cat/0.png,0,0,4,3",
+        "train/cat/0.png,4,3,12,12",
+        "train/cat/0.png,0,0,2,12",
+        "train/cat/1.png,4,3,8,3",
+    )
+    builder = prepare(root)
+    found = {
+        example["file"].decode(): (example["bbox"].tolist(), example["regions"].tolist())
+        for example in tfds.as_numpy(builder.as_dataset("train"))
+    }
+    small, large = [0, 0, 0.25, 0.25], [0.25, 0.25, 1, 0.75]
+    assert found["train/cat/0.png"] == (large, [small, large])
+    assert found["train/cat/1.png"] == ([0.25, 0.25, 0.25, 0.5], [])
+    assert found["train/dog/0.png"] == ([0, 0, 0, 0], [[0, 0, 0, 0]])
+    # One of no height counts as none.
+    assert (builder.info.metadata["boxes"], builder.info.metadata["tiny_boxes"]) == (3, 2)
 
 
 def test_without_boxes_there_is_no_such_feature(root):
@@ -67,7 +89,7 @@ def test_boxes_may_lie_elsewhere(root, tmp_path):
 @pytest.mark.parametrize(
     "line, message",
     [
-        ("train/cat/0.png,0,0,17,12", r"train/cat/0.png: box .* 16 x 12"),
+        ("train/cat/0.png,0,0,18,12", r"train/cat/0.png: box .* 16 x 12"),
         ("train/cat/9.png,0,0,1,1", "train/cat/9.png is not among the images"),
     ],
 )

@@ -111,8 +111,8 @@ def test_a_box_holds_its_last_pixel(prepared):
 
 
 def test_boxes_outside_the_image_are_told(tmp_path, monkeypatch):
-    data = by_hand(tmp_path, monkeypatch, box="0\t10\t64\t58")
-    with pytest.raises(UserError, match=r"n02124075_0\.JPEG: box x 0 to 65, y 10 to 59"):
+    data = by_hand(tmp_path, monkeypatch, box="0\t10\t65\t58")
+    with pytest.raises(UserError, match=r"n02124075_0\.JPEG: box x 0 to 66, y 10 to 59"):
         catalog.prepare_dataset(data)
     assert not catalog.is_prepared(data)
 

@@ -16,12 +16,16 @@ _COLUMNS = {
     "y_max": ("ymax",),
 }
 
+# Of fMoW's boxes, some stick out of their image by a pixel.
+_SLACK = 1
+_TINY = 2
+
 PixelBox = tuple[float, float, float, float]
 """x_min, y_min, x_max, y_max in pixels of the upright image."""
 
 
-def read(path: pathlib.Path, files: Iterable[str]) -> dict[str, PixelBox]:
-    """Reads one box per image.
+def read(path: pathlib.Path, files: Iterable[str]) -> dict[str, list[PixelBox]]:
+    """Reads the boxes of images, one a row, any number for each image.
 
     Args:
       path: CSV with a header: file,x_min,y_min,x_max,y_max. 'xmin' and 'xmin_px' are understood
@@ -29,24 +33,27 @@ def read(path: pathlib.Path, files: Iterable[str]) -> dict[str, PixelBox]:
       files: the images that exist, as the column `file` names them.
 
     Raises:
-      UserError: the file is missing, lacks a column, has a row that is no box, two boxes for one
-        image or a box for an image that does not exist.
+      UserError: the file is missing, lacks a column, has a row that is no box, the same box twice
+        for one image or a box for an image that does not exist.
     """
     known = set(files)
-    boxes: dict[str, PixelBox] = {}
+    boxes: dict[str, list[PixelBox]] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines)
             columns = _columns(path, reader.fieldnames or ())
             for row in reader:
                 file, box = _box(row, columns, f"{path} line {reader.line_num}")
-                if file in boxes:
-                    raise UserError(f"{path} line {reader.line_num}: a second box for {file}")
+                if box in boxes.get(file, ()):
+                    raise UserError(
+                        f"{path} line {reader.line_num}: {file} has this box already; give each "
+                        "box once"
+                    )
                 if file not in known:
                     raise UserError(
                         f"{path} line {reader.line_num}: {file} is not among the images"
                     )
-                boxes[file] = box
+                boxes.setdefault(file, []).append(box)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"--boxes_csv={path} cannot be read: {error}") from error
     return boxes
@@ -55,18 +62,28 @@ def read(path: pathlib.Path, files: Iterable[str]) -> dict[str, PixelBox]:
 def relative(box: PixelBox, height: int, width: int, file: str) -> tuple[float, ...]:
     """The box as fractions: y_min, x_min, y_max, x_max.
 
-    A box of no height or width, which data sets do have, is kept and counts as none.
+    A box of no height or width, which data sets do have, is kept and counts as none. What sticks
+    out of the image by up to a pixel is clipped.
 
     Raises:
       UserError: the box is not inside the image, or is turned around.
     """
     x_min, y_min, x_max, y_max = box
-    if not (0 <= x_min <= x_max <= width and 0 <= y_min <= y_max <= height):
+    turned = x_min > x_max or y_min > y_max
+    outside = max(-x_min, -y_min, x_max - width, y_max - height)
+    if turned or outside > _SLACK:
         raise UserError(
             f"{file}: box x {x_min:g} to {x_max:g}, y {y_min:g} to {y_max:g} is not a box inside "
             f"the image of {width} x {height} pixels"
         )
-    return y_min / height, x_min / width, y_max / height, x_max / width
+    fractions = y_min / height, x_min / width, y_max / height, x_max / width
+    return tuple(min(max(fraction, 0.0), 1.0) for fraction in fractions)
+
+
+def is_tiny(box: PixelBox) -> bool:
+    """Whether a box is at most 2 pixels high or wide; fMoW's published baseline drops these."""
+    x_min, y_min, x_max, y_max = box
+    return min(x_max - x_min, y_max - y_min) <= _TINY
 
 
 def _plain(name: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import tensorflow_datasets as tfds
 
@@ -18,11 +18,26 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
+class _Boxes(NamedTuple):
+    """The boxes of an image: y_min, x_min, y_max, x_max as fractions."""
+
+    all: list[tuple[float, ...]]
+    regions: list[tuple[float, ...]]
+    """Those that are examples of their own; all zeros is the whole image."""
+
+
+_NO_BOXES = _Boxes([(0.0, 0.0, 0.0, 0.0)], [(0.0, 0.0, 0.0, 0.0)])
+
+
 class ImageFolder(tfds.core.GeneratorBasedBuilder):
     """Images of root/<split>/<class>/* or root/<class>/*, with or without boxes.
 
     The folder is looked through when the builder is made, so that most mistakes show before
     anything is written. Every image is decoded once when it is stored.
+
+    `bbox` of a record is the image's largest box. `regions`, only where an image has another number
+    of them than one, holds the boxes of more than 2 pixels a side, which `--crop_to_box` makes
+    examples; an image without a row in the CSV has the whole image as its region.
 
     Args:
       name: under which the records are kept: `folder/NAME`.
@@ -53,7 +68,8 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
         self._max_shorter_side = max_shorter_side
         self._skip_bad_images = skip_bad_images
         csv = _boxes_file(folder, boxes)
-        self._boxes = self._relative_boxes(csv) if csv else {}
+        self._boxes = self._read_boxes(csv) if csv else {}
+        self._several = any(len(boxes.regions) != 1 for boxes in self._boxes.values())
         self.source = {
             "folder": str(folder.resolve()),
             "files": sum(1 for _ in self._layout.files()),
@@ -78,6 +94,8 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
         }
         if self._boxes:
             features["bbox"] = tfds.features.BBoxFeature()
+        if self._several:
+            features["regions"] = tfds.features.Sequence(tfds.features.BBoxFeature())
         return tfds.core.DatasetInfo(
             builder=self,
             description="A folder of images with one folder per class.",
@@ -86,7 +104,8 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
             metadata=tfds.core.MetadataDict(
                 source=self.source,
                 ignored=self._layout.ignored,
-                boxes=sum(1 for y0, x0, y1, x1 in self._boxes.values() if y1 > y0 and x1 > x0),
+                boxes=sum(_area(box) > 0 for boxes in self._boxes.values() for box in boxes.all),
+                tiny_boxes=sum(len(b.all) - len(b.regions) for b in self._boxes.values()),
                 skipped=[],
             ),
         )
@@ -104,9 +123,11 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
                 continue
             stored.add(labels[file])
             example = {"image": image.encoded, "label": labels[file], "file": file}
+            boxes = self._boxes.get(file, _NO_BOXES)
             if self._boxes:
-                box = self._boxes.get(file, (0.0, 0.0, 0.0, 0.0))
-                example["bbox"] = tfds.features.BBox(*box)
+                example["bbox"] = tfds.features.BBox(*max(boxes.all, key=_area))
+            if self._several:
+                example["regions"] = [tfds.features.BBox(*box) for box in boxes.regions]
             yield file, example
         if not stored:
             raise UserError(f"{self._layout.root}: no image of {split} is readable")
@@ -130,14 +151,18 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
             f"{path} is unreadable: {error} (--on_bad_image=skip leaves such files out)"
         ) from error
 
-    def _relative_boxes(self, csv: pathlib.Path) -> dict[str, tuple[float, ...]]:
-        """Boxes as fractions, each checked against its image before anything is stored."""
+    def _read_boxes(self, csv: pathlib.Path) -> dict[str, "_Boxes"]:
+        """Boxes of each file, all checked against their images before anything is stored."""
         boxes = boxes_csv.read(csv, self._layout.files())
-        return {
-            file: boxes_csv.relative(boxes[file], *size, f"{csv}: {file}")
-            for file, size in _in_threads(self._size, boxes)
-            if isinstance(size, tuple)
-        }
+        result = {}
+        for file, size in _in_threads(self._size, boxes):
+            if not isinstance(size, tuple):
+                continue
+            fractions = [boxes_csv.relative(b, *size, f"{csv}: {file}") for b in boxes[file]]
+            tiny = [boxes_csv.is_tiny(box) for box in boxes[file]]
+            regions = [box for box, drop in zip(fractions, tiny, strict=True) if not drop]
+            result[file] = _Boxes(fractions, regions)
+        return result
 
     def _size(self, file: str) -> tuple[int, int] | image_files.UnreadableImageError:
         path = self._layout.root / file
@@ -145,6 +170,11 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
             return image_files.size(path)
         except image_files.UnreadableImageError as error:
             return self._tolerated(path, error)
+
+
+def _area(box: tuple[float, ...]) -> float:
+    y_min, x_min, y_max, x_max = box
+    return (y_max - y_min) * (x_max - x_min)
 
 
 def _boxes_file(folder: pathlib.Path, boxes: pathlib.Path | None) -> pathlib.Path | None:
