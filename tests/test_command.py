@@ -12,6 +12,7 @@ from tests.inputs.images import make_folder
 from tnet_tf import benchmark, evaluate, export, prepare, train
 from tnet_tf.config import Config
 from tnet_tf.errors import DoubtfulSettings, UserError
+from tnet_tf.training import run_lock
 
 COMMANDS = {
     "prepare": prepare.main,
@@ -96,6 +97,14 @@ def test_prepares_trains_and_evaluates(records, tmp_path, capsys):
     assert "--lambda_f was 0.1, now 0.5" in the_error(capsys.readouterr().err)
     assert exit_code(evaluate.main, *settings) == 0
     assert "top-1" in capsys.readouterr().out
+
+
+def test_two_trainings_do_not_share_a_folder(records, tmp_path, capsys):
+    with run_lock.held(str(tmp_path)):
+        assert exit_code(train.main, *SMALL, records, f"--run_dir={tmp_path}") == 2
+    line = the_error(capsys.readouterr().err)
+    assert f"--run_dir={tmp_path}: another training is running there" in line
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -5,6 +5,7 @@ import time
 from tnet_tf import command
 from tnet_tf.config import Config
 from tnet_tf.inputs import catalog
+from tnet_tf.training import run_lock
 from tnet_tf.training.trainer import Trainer
 
 
@@ -19,8 +20,9 @@ def main(config: Config) -> None:
     config.check()
     dataset = catalog.open_dataset(config.data)
     started = time.perf_counter()
-    trainer = Trainer(config, dataset)
-    trainer.fit()
+    with run_lock.held(config.train.run_dir):
+        trainer = Trainer(config, dataset)
+        trainer.fit()
     seconds = time.perf_counter() - started
     print(
         f"done: {trainer.steps} steps, {seconds:.0f} s, best validation top-1 "

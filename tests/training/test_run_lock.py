@@ -1,0 +1,52 @@
+import subprocess
+import sys
+
+import pytest
+
+from tnet_tf.errors import UserError
+from tnet_tf.training.run_lock import LOCK, held
+
+HOLDER = """
+import fcntl, sys, time
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_second_training_is_told_of_the_first(tmp_path):
+    with held(str(tmp_path / "run")):
+        with pytest.raises(UserError, match=r"run: another training is .* \(process \d+\)$"):
+            held(str(tmp_path / "run")).__enter__()
+        with held(str(tmp_path / "other")):
+            pass
+    with held(str(tmp_path / "run")):
+        pass
+
+
+def test_the_lock_ends_with_a_killed_process(tmp_path):
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / LOCK)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "locked\n"
+        with pytest.raises(UserError, match="another training is running there; wait until"):
+            held(str(tmp_path)).__enter__()
+        process.kill()
+    assert (tmp_path / LOCK).exists()
+    with held(str(tmp_path)):
+        pass
+
+
+def test_a_folder_to_which_nothing_was_written_goes_again(tmp_path):
+    with held(str(tmp_path / "new" / "run")):
+        assert (tmp_path / "new" / "run").is_dir()
+    assert not (tmp_path / "new").exists()
+    with held(str(tmp_path / "new" / "run")):
+        (tmp_path / "new" / "run" / "config.json").touch()
+    assert [path.name for path in (tmp_path / "new" / "run").iterdir()] == ["config.json"]
+
+
+def test_a_folder_that_can_not_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"--run_dir=.*/file/run can't be written"):
+        held(str(tmp_path / "file" / "run")).__enter__()
