@@ -53,7 +53,9 @@ class TrainConfig:
         "Devices to train on with MirroredStrategy; 0: all GPUs, or the CPU. On a machine "
         "without GPU, more than 1 makes that many virtual CPU devices.",
     )
-    checkpoint_every: int = setting(1000, "Steps between checkpoints.")
+    checkpoint_every: int = setting(
+        0, "Steps between checkpoints; 0: a tenth of the run, at most 1000."
+    )
     evaluate_every: int = setting(0, "Steps between evaluations; 0: with every checkpoint.")
     summary_every: int = setting(50, "Steps between TensorBoard scalars.")
     profile_steps: tuple[int, ...] = setting(
@@ -90,9 +92,8 @@ class TrainConfig:
                 "--momentum_cycle takes the highest and the lowest momentum, such as 0.95,0.85: 0 "
                 "to below 1",
             )
-        for name in ("checkpoint_every", "summary_every"):
-            require(getattr(self, name) > 0, f"--{name} must be positive")
-        for name in ("devices", "seed", "evaluate_every", "summary_images"):
+        require(self.summary_every > 0, "--summary_every must be positive")
+        for name in ("devices", "seed", "checkpoint_every", "evaluate_every", "summary_images"):
             require(getattr(self, name) >= 0, f"--{name} must not be negative")
         if self.profile_steps:
             require(

@@ -27,6 +27,11 @@ from tnet_tf.training.step import TrainStep
 from tnet_tf.training.summaries import Summaries
 
 
+def checkpoint_interval(steps: int) -> int:
+    """Steps between checkpoints of a run that does not say: ten in all, or one every 1000 steps."""
+    return min(max(1, steps // 10), 1000)
+
+
 class Trainer:
     """A run from its settings to its best model; goes on where an earlier one stopped.
 
@@ -49,6 +54,8 @@ class Trainer:
         self._check_batch_size()
         self.train_split = dataset.train_split
         self.steps = train.train_steps or self._steps_of(train.epochs)
+        self.checkpoint_every = train.checkpoint_every or checkpoint_interval(self.steps)
+        self.evaluate_every = train.evaluate_every or self.checkpoint_every
         with self.strategy.scope():
             self._build()
         keep_config(config)
@@ -131,8 +138,8 @@ class Trainer:
             with self._profiled(step):
                 metrics = self.train_step(next(batches))
             progress.update()
-            evaluate = self._is_due(step, config.evaluate_every or config.checkpoint_every)
-            save = self._is_due(step, config.checkpoint_every) or self.stopped
+            evaluate = self._is_due(step, self.evaluate_every)
+            save = self._is_due(step, self.checkpoint_every) or self.stopped
             # What is saved was reported before: a loss that is no number never gets that far.
             if save or evaluate or self._is_due(step, config.summary_every):
                 rate = (step - reported) / (time.perf_counter() - begun)
