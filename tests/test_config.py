@@ -82,7 +82,7 @@ def test_good_settings_pass():
         ("train", "momentum_cycle", (0.9,)),
         ("train", "momentum_cycle", (0.85, 0.95)),
         ("train", "momentum_cycle", (1.0, 0.85)),
-        ("train", "checkpoint_every", 0),
+        ("train", "checkpoint_every", -1),
         ("train", "summary_every", 0),
         ("train", "evaluate_every", -1),
         ("train", "summary_images", -1),
@@ -164,3 +164,36 @@ def test_settings_of_earlier_versions_are_read():
     values = json.loads(GOOD.to_json())
     del values["robustness"], values["train"]["schedule"]
     assert Config.from_json(json.dumps(values)) == GOOD
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "value", "message"),
+    [
+        ("model", "grid", "three", "grid can't be 'three'"),
+        ("model", "grid", True, "grid can't be True"),
+        ("model", "grid", None, "grid can't be None"),
+        ("model", "locations", 2, "locations can't be 2"),
+        ("model", "locations", [2, "1"], r"locations can't be \[2, '1'\]"),
+        ("model", "backbone", ["resnet18"], r"backbone can't be \['resnet18'\]"),
+        ("model", "model", "tnat", "model can't be 'tnat'"),
+        ("train", "deterministic", 1, "deterministic can't be 1"),
+        ("train", "run_dyr", "runs/mine", "no setting 'run_dyr'"),
+    ],
+)
+def test_stored_settings_are_of_their_types(section, setting, value, message):
+    values = json.loads(GOOD.to_json())
+    values[section][setting] = value
+    with pytest.raises(ValueError, match=message):
+        Config.from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", '{"model": []}', '{"modal": {}}', "[" * 100_000])
+def test_text_that_holds_no_settings_is_refused(text):
+    with pytest.raises(ValueError):
+        Config.from_json(text)
+
+
+def test_whole_numbers_are_numbers():
+    values = json.loads(GOOD.to_json())
+    values["train"]["learning_rate"] = 1
+    assert Config.from_json(json.dumps(values)).train.learning_rate == 1.0

@@ -1,4 +1,7 @@
-"""What stands for a user's mistake: an exception, and a warning."""
+"""What stands for a user's mistake: an exception, and a warning; and others' errors in a line."""
+
+# Libraries put whole configurations into their messages; a line ends after so many characters.
+_LONGEST = 300
 
 
 class UserError(Exception):
@@ -11,3 +14,15 @@ class UserError(Exception):
 
 class DoubtfulSettings(UserWarning):
     """Settings that work but are hardly meant; the message is one line, as `UserError`'s is."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says in its first line, or its kind where it says nothing.
+
+    A key that is missing says its name only, so the kind comes before it.
+    """
+    text = next(iter(str(error).strip().splitlines()), "")
+    kind = type(error).__name__
+    if isinstance(error, KeyError) or not text:
+        text = f"{kind}: {text}" if text else kind
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}.."

@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import pathlib
 import resource
 import shutil
 
@@ -170,7 +171,7 @@ def test_a_damaged_last_model_is_named(config):
     evaluation = dataclasses.replace(config.eval, checkpoint="last")
     with open(f"{config.train.run_dir}/checkpoints/ckpt-4.data-00000-of-00001", "r+b") as file:
         file.truncate(1000)
-    with pytest.raises(UserError, match=f"the last model of {config.train.run_dir} can't be read"):
+    with pytest.raises(UserError, match=r"checkpoint .*ckpt-4 is damaged"):
         load_model(dataclasses.replace(config, eval=evaluation))
 
 
@@ -179,6 +180,19 @@ def test_a_damaged_best_model_is_named(config):
         file.truncate(1000)
     with pytest.raises(UserError, match=f"the best model of {config.train.run_dir} can't be read"):
         load_model(config)
+
+
+def test_a_run_that_was_stopped_early_says_what_can_be_measured(config):
+    run_dir = config.train.run_dir
+    (pathlib.Path(run_dir) / BEST).unlink()
+    with pytest.raises(UserError, match=r"no best model yet.*--checkpoint=last takes .*ckpt-4$"):
+        load_model(config)
+    shutil.rmtree(f"{run_dir}/checkpoints")
+    with pytest.raises(UserError, match=r"no best model yet.*no checkpoint either: repeat the tr"):
+        load_model(config)
+    evaluation = dataclasses.replace(config.eval, checkpoint="last")
+    with pytest.raises(UserError, match=r"no checkpoint yet.*repeat the train command"):
+        load_model(dataclasses.replace(config, eval=evaluation))
 
 
 def test_settings_of_another_version_are_named(config):

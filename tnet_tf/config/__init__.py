@@ -6,8 +6,8 @@ each field (same name, default and help), so there is no second list of settings
 
 import dataclasses
 import json
-from typing import Any
 
+from tnet_tf.config import stored
 from tnet_tf.config.commands import BenchmarkConfig, EvalConfig, ExportConfig
 from tnet_tf.config.data import DataConfig
 from tnet_tf.config.learning import RULES, LearningConfig
@@ -86,13 +86,25 @@ class Config:
 
     @classmethod
     def from_json(cls, text: str) -> "Config":
-        """The settings that `to_json` wrote."""
-        sections = {field.name: field.default_factory for field in dataclasses.fields(cls)}
-        values = json.loads(text)
-        # Runs of earlier versions have fewer settings; those they lack had no effect.
-        known = {name: _tuples(values.get(name, {})) for name in sections}
-        return cls(**{name: make(**known[name]) for name, make in sections.items()})  # type: ignore
+        """The settings that `to_json` wrote.
 
+        Runs of earlier versions have fewer settings; those they lack had no effect.
 
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        Raises:
+          ValueError: when it is no such text.
+        """
+        try:
+            values = json.loads(text)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
+        if not isinstance(values, dict):
+            raise ValueError("it does not hold settings by concern")
+        makers = {field.name: field.default_factory for field in dataclasses.fields(cls)}
+        for name in values:
+            if name not in makers:
+                raise ValueError(f"there are no settings {name!r}")
+        sections = {
+            name: stored.section(make, values.get(name, {}))  # type: ignore[arg-type]
+            for name, make in makers.items()
+        }
+        return cls(**sections)

@@ -17,13 +17,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tnet_tf.errors import UserError
+from tnet_tf.errors import UserError, first_line
 from tnet_tf.models import pytorch_weights
 from tnet_tf.models.backbone import IMAGENET_MEAN, Backbone
 from tnet_tf.models.bagnet import BagNet77
 from tnet_tf.models.bagnet import block_groups as bagnet_groups
 from tnet_tf.models.efficientnet import EfficientNet
 from tnet_tf.models.efficientnet import block_groups as efficientnet_groups
+from tnet_tf.models.keras_file import load_keras
 from tnet_tf.models.resnet import ResNet
 
 Arrays = dict[str, np.ndarray]
@@ -258,9 +259,10 @@ def _read(model: keras.Model, path: str) -> tuple[Arrays, Callable[[str], str]]:
         prefix = checkpoint or path.removesuffix(".index")
         if Path(f"{prefix}.index").is_file():
             return _read_checkpoint(prefix), _published_name(model)
-    except (OSError, ValueError, KeyError, tf.errors.OpError, UserWarning) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--pretrained={path} can't be read: {reason}") from error
+    except UserError:
+        raise
+    except Exception as error:  # zip, HDF5, Keras and TensorFlow fail in ways of their own
+        raise UserError(f"--pretrained={path} can't be read: {first_line(error)}") from error
     raise UserError(
         f"--pretrained={path}: no such weights; give a TensorFlow checkpoint's prefix, a .h5, "
         ".weights.h5, .keras, .safetensors, .npz, .pt, .pth or .ckpt file, or the folder of a "
@@ -280,7 +282,7 @@ def _read_checkpoint(prefix: str) -> Arrays:
 
 def _read_keras(model: keras.Model, path: Path) -> tuple[Arrays, Callable[[str], str]]:
     if path.suffix == ".keras":
-        source = keras.saving.load_model(path, compile=False)
+        source = load_keras(path)
     else:
         with h5py.File(path) as file:
             own = "feature_extraction" in file

@@ -19,13 +19,15 @@ import keras
 import tensorflow as tf
 
 from tnet_tf.config import Config
-from tnet_tf.errors import UserError
+from tnet_tf.errors import UserError, first_line
+from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.factory import build_model
+from tnet_tf.models.keras_file import load_keras
 from tnet_tf.models.published_weights import variable_names
+from tnet_tf.training.checkpoint_files import CHECKPOINTS, last_checkpoint, read_everything
 
-# What TensorFlow raises for files that are damaged.
-_UNREADABLE = (OSError, IndexError, tf.errors.OpError)
-CONFIG, BEST, CHECKPOINTS = "config.json", "best.keras", "checkpoints"
+CONFIG, BEST = "config.json", "best.keras"
+_CLASSES = "classes/.ATTRIBUTES/VARIABLE_VALUE"
 # Settings that may change when a run goes on: they do not change what is learned.
 _FREE = {
     "run_dir",
@@ -61,6 +63,7 @@ class Checkpoints:
         **state: tf.Variable,
     ):
         self.run_dir = Path(run_dir)
+        last_checkpoint(self.run_dir)  # The manager reads the same file, and fails on damage.
         of_optimizers = {
             name: {str(index): v.value for index, v in enumerate(optimizer.variables)}
             for name, optimizer in optimizers.items()
@@ -78,20 +81,16 @@ class Checkpoints:
         Raises:
           UserError: when it can't be read or is of another network.
         """
-        latest = _latest(self.run_dir)
+        latest = last_checkpoint(self.run_dir)
         if latest is None:
             return False
+        read_everything(latest)
         try:
             self.checkpoint.restore(latest).assert_consumed()
-        except (AssertionError, ValueError) as error:
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise UserError(
-                f"checkpoint {latest} does not fit this network ({_reason(error)}); use the "
+                f"checkpoint {latest} does not fit this network ({first_line(error)}); use the "
                 "settings it was made with, or another --run_dir"
-            ) from error
-        except _UNREADABLE as error:
-            raise UserError(
-                f"checkpoint {latest} is damaged ({_reason(error)}); delete {latest}.* to go on "
-                "from the one before it"
             ) from error
         return True
 
@@ -120,13 +119,14 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def _writing(self, what: str) -> Iterator[None]:
-        last = _latest(self.run_dir) or "none yet"
+        last = last_checkpoint(self.run_dir) or "none yet"
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
             raise UserError(
-                f"the {what} could not be written to {self.run_dir} ({_reason(error)}); free some "
-                f"space and repeat the command: it goes on from the last good checkpoint, {last}"
+                f"the {what} could not be written to {self.run_dir} ({first_line(error)}); free "
+                "some space and repeat the command: it goes on from the last good checkpoint, "
+                f"{last}"
             ) from error
 
 
@@ -186,37 +186,54 @@ def load_model(config: Config) -> keras.Model:
     ]
     if differences:
         raise UserError(f"{run_dir} holds another network: {'; '.join(differences)}")
-    try:
-        if config.eval.checkpoint == "best":
-            return keras.saving.load_model(run_dir / BEST, compile=False)
-        return _load_last(run_dir, trained)
-    except (ValueError, *_UNREADABLE) as error:
+    return _load_best(run_dir) if config.eval.checkpoint == "best" else _load_last(run_dir, trained)
+
+
+def _load_best(run_dir: Path) -> keras.Model:
+    path = run_dir / BEST
+    if not path.exists():
         raise UserError(
-            f"the {config.eval.checkpoint} model of {run_dir} can't be read: {_reason(error)}"
+            f"{run_dir} has no best model yet, since training stopped before its first "
+            f"evaluation; {_instead(run_dir)}"
+        )
+    try:
+        model = load_keras(path)
+    except ValueError as error:
+        raise UserError(
+            f"the best model of {run_dir} can't be read: {error}; {_instead(run_dir)}"
         ) from error
-
-
-def _load_last(run_dir: Path, trained: Config) -> keras.Model:
-    latest = _latest(run_dir)
-    if latest is None:
-        raise UserError(f"{run_dir} holds no checkpoint yet")
-    reader = tf.train.load_checkpoint(latest)
-    classes = int(reader.get_tensor("classes/.ATTRIBUTES/VARIABLE_VALUE"))
-    model = build_model(trained.model, classes)
-    status = tf.train.Checkpoint(model=_weights(model)).restore(latest)
-    status.assert_existing_objects_matched().expect_partial()
+    if not isinstance(model, Classifier):
+        raise UserError(f"{path} holds no network of this package but a {type(model).__name__}")
     return model
 
 
-def _latest(run_dir: Path) -> str | None:
-    """The last checkpoint that is still there."""
-    state = tf.train.get_checkpoint_state(str(run_dir / CHECKPOINTS))
-    paths = state.all_model_checkpoint_paths if state else []
-    return next((path for path in reversed(paths) if Path(f"{path}.index").is_file()), None)
+def _instead(run_dir: Path) -> str:
+    """What can be measured of a run that has no best model."""
+    last = last_checkpoint(run_dir)
+    if last is None:
+        return "there is no checkpoint either: repeat the train command"
+    return f"--checkpoint=last takes the last state of training, {Path(last).name}"
 
 
-def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+def _load_last(run_dir: Path, trained: Config) -> keras.Model:
+    last = last_checkpoint(run_dir)
+    if last is None:
+        raise UserError(
+            f"{run_dir} holds no checkpoint yet, since training stopped before its first; repeat "
+            "the train command"
+        )
+    read_everything(last)
+    try:
+        classes = tf.train.load_checkpoint(last).get_tensor(_CLASSES)
+        model = build_model(trained.model, int(classes))
+        status = tf.train.Checkpoint(model=_weights(model)).restore(last)
+        status.assert_existing_objects_matched().expect_partial()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise UserError(
+            f"the last model of {run_dir}, {last}, is not the network that its {CONFIG} describes: "
+            f"{first_line(error)}"
+        ) from error
+    return model
 
 
 def _weights(model: keras.Model) -> dict[str, tf.Variable]:
@@ -227,8 +244,11 @@ def _weights(model: keras.Model) -> dict[str, tf.Variable]:
 def _read_config(path: Path) -> Config:
     try:
         return Config.from_json(path.read_text())
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} is not a settings file of this version: {error}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a settings file of this version: {first_line(error)}; delete it and "
+            "repeat the train command with the run's settings to have it written anew"
+        ) from error
 
 
 def _differences(theirs: Config, ours: Config) -> list[str]:
