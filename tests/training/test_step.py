@@ -8,7 +8,9 @@ import tensorflow as tf
 
 from tests.networks import build
 from tnet_tf.config import LearningConfig, TrainConfig
+from tnet_tf.layers.normalization import BatchNormalization
 from tnet_tf.learning.baseline import RewardBaseline
+from tnet_tf.learning.reinforce import learning_rule
 from tnet_tf.models.published_weights import variable_names
 from tnet_tf.training.devices import make_strategy
 from tnet_tf.training.optimizers import make_groups
@@ -169,11 +171,46 @@ def test_rates_drop_once():
     np.testing.assert_allclose(rates, [0.5] * 8 + [0.05] * 2, rtol=1e-6)
 
 
-def test_samples_of_an_image_are_averaged():
-    """M sequences per image cost M images and leave the expected loss as it is."""
+@pytest.fixture
+def _eagerly():
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.usefixtures("_eagerly")
+def test_samples_of_an_image_are_sequences_of_their_own_and_averaged(monkeypatch):
+    """M = 3 sequences of each image: loss and reward are those of a batch of 3 N images."""
     learning = LearningConfig(monte_carlo_samples=3)
     step = make_step(learning=learning, sampling="without_replacement")
     (batch,) = batches(1)
+    seen = []
+    model = step.model
+
+    def recorded(images, training):
+        seen.append((images, model(images, training=training)))
+        return seen[-1][1]
+
+    monkeypatch.setattr(step, "model", recorded)
     metrics = step(batch)
-    assert np.isfinite(metrics["loss"])
-    assert 0 <= metrics["reward"] <= 1
+    ((images, outputs),) = seen
+    np.testing.assert_array_equal(images, np.repeat(batch.image, 3, axis=0))
+    sequences = outputs.boxes.numpy().reshape(8, 3, -1)
+    assert (sequences != sequences[:, :1]).any(axis=(1, 2)).mean() > 0.5
+    labels = tf.repeat(batch.label, 3)
+    terms, mean_reward = learning_rule(outputs, labels, tf.constant(0.5), learning)
+    np.testing.assert_allclose(metrics["loss"], tf.add_n(terms), rtol=1e-5)
+    np.testing.assert_allclose(metrics["reward"], mean_reward, rtol=1e-5)
+
+
+@pytest.mark.parametrize("normalization", ["shared", "per_level"])
+def test_the_l2_penalty_leaves_batch_normalization_alone(normalization):
+    step = make_step(learning=LearningConfig(l2_weight=0.01), normalization=normalization)
+    layers = step.model._flatten_layers()
+    normalizations = [layer for layer in layers if isinstance(layer, BatchNormalization)]
+    left_out = {id(w) for layer in normalizations for w in layer.trainable_weights}
+    penalized = [w.numpy() for w in step.model.trainable_weights if id(w) not in left_out]
+    assert normalizations and len(penalized) > 6
+    (batch,) = batches(1)
+    expected = 0.01 * sum((weight**2).sum() for weight in penalized)
+    np.testing.assert_allclose(step(batch)["l2"], expected, rtol=1e-5)
