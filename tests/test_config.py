@@ -6,6 +6,7 @@ import pytest
 from tests.networks import TINY
 from tnet_tf.config import Config, EvalConfig, LearningConfig, TrainConfig
 from tnet_tf.errors import UserError
+from tnet_tf.layers.grid import cell_layout
 
 GOOD = Config(train=TrainConfig(train_steps=10), model=TINY)
 
@@ -32,6 +33,7 @@ def test_good_settings_pass():
         ("data", "translation", 1.0),
         ("data", "rotation", 181.0),
         ("data", "max_shorter_side", -1),
+        ("data", "max_pixels", 0),
         ("data", "crop_area", 0.0),
         ("data", "crop_aspect", 1.5),
         ("model", "spatial_dropout", 1.0),
@@ -197,3 +199,22 @@ def test_whole_numbers_are_numbers():
     values = json.loads(GOOD.to_json())
     values["train"]["learning_rate"] = 1
     assert Config.from_json(json.dumps(values)).train.learning_rate == 1.0
+
+
+@pytest.mark.parametrize("locations", [(1,), (1, 1), (1, 1, 1)])
+@pytest.mark.parametrize("cell", [0.05, 0.25, 0.34375, 0.5, 0.7, 0.9])
+def test_from_the_least_image_side_on_every_cell_has_a_pixel(cell, locations):
+    least = dataclasses.replace(TINY, cell=cell, locations=locations).least_image_side()
+    for side in range(least, least + 50):
+        for _ in locations:
+            side, _, _ = cell_layout(side, TINY.grid, cell)
+            assert side >= 1
+
+
+def test_cells_without_a_pixel_are_refused():
+    small = dataclasses.replace(GOOD.data, image_size=(4, 8))
+    model = dataclasses.replace(GOOD.model, base_resolution=(4, 4), cell=0.5, locations=(1, 1))
+    dataclasses.replace(GOOD, data=small, model=model).check()
+    model = dataclasses.replace(model, cell=0.49)
+    with pytest.raises(UserError, match=r"--image_size=4,8 leaves regions .* need 5 px"):
+        dataclasses.replace(GOOD, data=small, model=model).check()

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from tests.commands import exit_code, the_error
-from tests.inputs.images import make_folder
+from tests.inputs.images import make_folder, noise
 from tnet_tf import prepare
 
 
@@ -46,7 +46,7 @@ def test_skipped_and_ignored_files_are_named_and_counted(run, images):
     code, out, _ = run("--dataset=folder/pets", "--on_bad_image=skip")
     assert code == 0
     assert "skipped train/cat/0.png: the file is empty" in out
-    assert "skipped 1 unreadable images" in out
+    assert "skipped 1 images in all" in out
     assert "ignored 1 files" in out
 
 
@@ -71,6 +71,26 @@ def test_mistakes_are_told_in_one_line(run, arguments, message):
     code, _, err = run(*arguments)
     assert code == 2
     assert message in the_error(err)
+
+
+@pytest.mark.parametrize(
+    "settings, least",
+    [
+        (("--model=tnet", "--cell=0.25", "--locations=1"), 4),
+        (("--model=tnet", "--cell=0.25", "--locations=1,1"), 16),
+        (("--model=mgnet", "--region_scale=0.1,0.5"), 10),
+        (("--model=feedforward", "--cell=0.25"), 2),
+    ],
+)
+def test_images_smaller_than_the_network_needs_are_refused(run, images, settings, least):
+    for path in images.glob("*/*/*.png"):
+        noise(least, 30).save(path)
+    noise(least - 1, 30).save(images / "test/dog/1.png")
+    code, _, err = run("--dataset=folder/pets", *settings)
+    assert code == 2
+    assert f"test/dog/1.png cannot be used: {least - 1} x 30 pixels" in the_error(err)
+    noise(least, 30).save(images / "test/dog/1.png")
+    assert run("--dataset=folder/pets", *settings)[0] == 0
 
 
 def test_a_bad_image_leaves_nothing_behind(run, images, tmp_path):

@@ -11,15 +11,16 @@ _CLASSES_SHOWN = 12
 def main(config: Config) -> None:
     """Makes TFRecords of a dataset, once, for train and evaluate to read.
 
-    Prints splits, classes and boxes; prepared records are left as they are. Unreadable images stop
-    it (or are left out with --on_bad_image=skip); what stops it leaves no records behind.
+    Prints splits, classes and boxes; prepared records are left as they are. Images that are
+    unreadable, too large or too small stop it (or are left out with --on_bad_image=skip); what
+    stops it leaves no records behind.
 
     Example: python -m tnet_tf.prepare --dataset=digit_scenes
     Example: python -m tnet_tf.prepare --dataset=folder/clothing --folder=/data/clothing
     """
     config.data.check()
     existed = catalog.is_prepared(config.data)
-    dataset = catalog.prepare_dataset(config.data)
+    dataset = catalog.prepare_dataset(config.data, config.model.least_image_side())
     if existed:
         print(f"{dataset.name} is prepared already; nothing was done")
     for line in _remarks(dataset):
@@ -35,7 +36,7 @@ def _remarks(dataset: Dataset) -> list[str]:
     tiny = metadata.get("tiny_boxes", 0)
     lines = [f"skipped {image}" for image in skipped]
     if skipped:
-        lines.append(f"skipped {len(skipped)} unreadable images in all")
+        lines.append(f"skipped {len(skipped)} images in all")
     if ignored:
         lines.append(f"ignored {ignored} files that are hidden or no images")
     if tiny:

@@ -1,6 +1,9 @@
 """Images, folders of images and TFDS datasets to test with."""
 
+import io
 import pathlib
+import struct
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +16,28 @@ def noise(height: int = 12, width: int = 16, seed: int = 0) -> Image.Image:
     """A colourful image that is different for each seed."""
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     return Image.fromarray(pixels)
+
+
+def encoded(image: Image.Image, format: str, **settings: Any) -> bytes:
+    """An image as the bytes of a file."""
+    content = io.BytesIO()
+    image.save(content, format, **settings)
+    return content.getvalue()
+
+
+def black_png(height: int, width: int) -> bytes:
+    """A PNG of one bit per pixel, all black: 23,000 x 23,000 pixels take 64 kB."""
+    row = bytes(1 + (width + 7) // 8)
+    compressor = zlib.compressobj(9)
+    rows = b"".join(compressor.compress(row) for _ in range(height)) + compressor.flush()
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    chunks = (b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """A part of a PNG file."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def make_folder(

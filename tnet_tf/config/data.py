@@ -28,8 +28,17 @@ class DataConfig:
     max_shorter_side: int = setting(
         0, "Prepare: shrink images whose shorter side is longer than this many pixels; 0 keeps all."
     )
+    max_pixels: int = setting(
+        2**26,
+        "Prepare: an image of more pixels (height * width; WebP: of half as many) is a bad image "
+        "and not decoded. Decoding takes up to 16 bytes of memory for each, 1.1 GB in all at the "
+        "default, 8192 * 8192.",
+    )
     on_bad_image: str = setting(
-        "stop", "Prepare: what an unreadable image does.", choices=("stop", "skip")
+        "stop",
+        "Prepare: what an image does that is unreadable, too large (--max_pixels) or too small for "
+        "the network.",
+        choices=("stop", "skip"),
     )
     train_split: str = setting("", "Split to train on, TFDS syntax; default: the dataset's own.")
     validation_split: str = setting(
@@ -85,3 +94,4 @@ class DataConfig:
         require(0 <= self.translation < 1, "--translation is a share of the side: 0 to below 1")
         require(0 <= self.rotation <= 180, "--rotation is in degrees: 0 to 180")
         require(self.max_shorter_side >= 0, "--max_shorter_side must not be negative")
+        require(self.max_pixels >= 1, "--max_pixels must be at least 1")

@@ -1,6 +1,7 @@
 """Settings of the network."""
 
 import dataclasses
+import math
 
 from tnet_tf.config.setting import require, require_finite, setting
 
@@ -108,6 +109,32 @@ class ModelConfig:
         else:
             self._check_grid()
         self.check_locations("--locations", self.locations)
+        require(
+            min(image_size) >= self.least_image_side(),
+            f"--image_size={','.join(map(str, image_size))} leaves regions of less than one pixel: "
+            f"these --locations with --cell or --region_scale need {self.least_image_side()} px",
+        )
+
+    def least_image_side(self) -> int:
+        """Sides of an image, in pixels, from which each region has at least one of its pixels.
+
+        The thumbnail needs two: one is of a single colour.
+
+        Raises:
+          UserError: the settings of the regions are out of range.
+
+        >>> ModelConfig(cell=0.34375, locations=(2,)).least_image_side()
+        3
+        """
+        if self.model == "mgnet":
+            self._check_mgnet()
+            share = self.region_scale[0]
+        elif self.model == "tnet":
+            self._check_grid()
+            share = self.cell ** len(self.locations)
+        else:
+            share = 1.0
+        return max(2, math.ceil(1 / share))
 
     def _check_mgnet(self) -> None:
         least, most = self.region_scale if len(self.region_scale) == 2 else (0.0, 0.0)

@@ -16,6 +16,7 @@ from tnet_tf.inputs import digit_scenes, records
 # TFDS knows these two by their names from their definition on.
 from tnet_tf.inputs.builders import imagenet100, tiny_imagenet  # noqa: F401
 from tnet_tf.inputs.builders.digit_scenes import DigitScenes
+from tnet_tf.inputs.builders.image_files import Limits
 from tnet_tf.inputs.builders.image_folder import ImageFolder
 from tnet_tf.inputs.dataset import Dataset, base, describe
 
@@ -48,11 +49,12 @@ def open_dataset(data: DataConfig) -> Dataset:
     return dataset
 
 
-def prepare_dataset(data: DataConfig) -> Dataset:
+def prepare_dataset(data: DataConfig, least_image_side: int = 1) -> Dataset:
     """Writes a dataset's records, unless they exist, and opens it.
 
     Args:
       data: name, folder of the records, and for `folder/NAME` where the images and boxes are.
+      least_image_side: in pixels; smaller images of `folder/NAME` count as bad ones.
 
     Raises:
       UserError: the dataset is unknown, cannot be downloaded, or its source is not as it should be;
@@ -61,7 +63,7 @@ def prepare_dataset(data: DataConfig) -> Dataset:
     if is_prepared(data):
         _check_source_unchanged(data)
         return open_dataset(data)
-    builder = _builder(data)
+    builder = _builder(data, least_image_side)
     if _is_public(data):
         _check_reachable(builder, data)
     try:
@@ -115,13 +117,13 @@ def _path(data: DataConfig) -> pathlib.Path:
     return pathlib.Path(_builder(data).data_path)
 
 
-def _builder(data: DataConfig) -> tfds.core.DatasetBuilder:
+def _builder(data: DataConfig, least_image_side: int = 1) -> tfds.core.DatasetBuilder:
     """The TFDS builder that prepares a dataset."""
     source, configuration = _name(data)
     if source == "digit_scenes":
         return DigitScenes(configuration, data_dir=data.data_dir)
     if source == "folder":
-        return _folder_builder(data)
+        return _folder_builder(data, least_image_side)
     try:
         return tfds.builder(data.dataset, data_dir=data.data_dir, try_gcs=False)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
@@ -132,14 +134,14 @@ def _builder(data: DataConfig) -> tfds.core.DatasetBuilder:
         ) from error
 
 
-def _folder_builder(data: DataConfig) -> ImageFolder:
+def _folder_builder(data: DataConfig, least_image_side: int = 1) -> ImageFolder:
     if not data.folder:
         raise UserError(f"--dataset={data.dataset} is prepared from a folder: give --folder")
     return ImageFolder(
         _name(data)[1],
         pathlib.Path(data.folder),
         boxes=pathlib.Path(data.boxes_csv) if data.boxes_csv else None,
-        max_shorter_side=data.max_shorter_side,
+        limits=Limits(data.max_pixels, data.max_shorter_side, least_image_side),
         skip_bad_images=data.on_bad_image == "skip",
         data_dir=data.data_dir,
     )

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from tnet_tf.config import DataConfig
 from tnet_tf.errors import UserError
-from tnet_tf.inputs import records
+from tnet_tf.inputs import decoding, records
 from tnet_tf.inputs.builders.digit_scenes import DigitScenes
 
 Splits = tuple[str, str, str]
@@ -111,10 +111,7 @@ class Dataset:
             record, decoders={self.image_feature: tfds.decode.SkipDecoding()}
         )
         channels = 1 if self.builder.info.features[self.image_feature].shape[-1] == 1 else 3
-        image = tf.io.decode_image(
-            example[self.image_feature], channels=channels, expand_animations=False
-        )
-        image.set_shape((None, None, channels))
+        image = decoding.decode(example[self.image_feature], channels)
         box = _largest(_boxes(example, self.box_feature)) if self.box_feature else tf.zeros(4)
         return image, example[self.label_feature], box
 

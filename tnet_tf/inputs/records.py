@@ -177,11 +177,11 @@ def find_damage(
             for _ in records:
                 pass
         except tf.errors.OpError as error:
-            return path, _reason(error)
+            return path, reason(error)
     return None
 
 
-def _reason(error: tf.errors.OpError) -> str:
+def reason(error: tf.errors.OpError) -> str:
     """TensorFlow's message without its graph coordinates, on one line."""
     text = re.sub(
         r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:\w+\]|name: *$", "", error.message, flags=re.DOTALL

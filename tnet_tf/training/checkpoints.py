@@ -34,6 +34,7 @@ _FREE = {
     "data_dir",
     "folder",
     "boxes_csv",
+    "max_pixels",
     "on_bad_image",
     "data_workers",
     "test_split",

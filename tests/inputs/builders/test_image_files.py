@@ -1,19 +1,29 @@
-import io
-import struct
-import zlib
+import concurrent.futures
+import os
+import pathlib
+import socket
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.inputs.images import noise
+from tests.inputs.images import black_png, encoded, noise
 from tnet_tf.inputs.builders import image_files
+
+
+def read(path, **limits):
+    return image_files.Reader(image_files.Limits(**limits)).read(path)
+
+
+def size(path):
+    return image_files.Reader().size(path)
 
 
 def decoded(path, max_shorter_side=0):
     """What training will see of a file."""
-    stored = image_files.read(path, max_shorter_side)
+    stored = read(path, max_shorter_side=max_shorter_side)
     return tf.io.decode_image(stored.encoded, channels=3, expand_animations=False).numpy()
 
 
@@ -26,14 +36,14 @@ def save(image, path, **settings):
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_plain_files_keep_their_bytes(tmp_path, name, mode):
     path = save(noise().convert(mode), tmp_path / name)
-    assert image_files.read(path).encoded == path.read_bytes()
-    assert image_files.read(path)[1:] == (12, 16) == image_files.size(path)
+    assert read(path).encoded == path.read_bytes()
+    assert read(path)[1:] == (12, 16) == size(path)
 
 
 @pytest.mark.parametrize("name", ["a.bmp", "a.webp"])
 def test_other_formats_become_png_with_the_same_pixels(tmp_path, name):
     path = save(noise(), tmp_path / name, **({"lossless": True} if "webp" in name else {}))
-    assert image_files.read(path).encoded.startswith(b"\x89PNG")
+    assert read(path).encoded.startswith(b"\x89PNG")
     np.testing.assert_array_equal(decoded(path), np.asarray(noise()))
 
 
@@ -76,26 +86,19 @@ def test_rotated_photos_are_stored_upright(tmp_path, orientation):
     path = save(image.convert("RGB"), tmp_path / "a.jpg", exif=exif, quality=95)
     upright = np.asarray(image.transpose(Image.Transpose(undo[orientation])).convert("RGB"))
     np.testing.assert_allclose(decoded(path), upright, atol=6)
-    assert image_files.size(path) == upright.shape[:2] == image_files.read(path)[1:]
+    assert size(path) == upright.shape[:2] == read(path)[1:]
 
 
 def test_long_images_are_shrunk_by_their_shorter_side(tmp_path):
     path = save(noise(40, 100), tmp_path / "a.jpg")
     assert decoded(path, 20).shape == (20, 50, 3)
-    assert image_files.read(path, 20)[1:] == (40, 100)
-    assert image_files.read(path, 40).encoded == path.read_bytes()
+    assert read(path, max_shorter_side=20)[1:] == (40, 100)
+    assert read(path, max_shorter_side=40).encoded == path.read_bytes()
 
 
-def half_jpeg():
-    content = io.BytesIO()
-    noise(100, 100).save(content, "JPEG")
-    return content.getvalue()[: len(content.getvalue()) // 2]
-
-
-def half_png():
-    content = io.BytesIO()
-    noise(100, 100).save(content, "PNG")
-    return content.getvalue()[: len(content.getvalue()) // 2]
+def half(format):
+    content = encoded(noise(100, 100), format)
+    return content[: len(content) // 2]
 
 
 @pytest.mark.parametrize(
@@ -103,37 +106,151 @@ def half_png():
     [
         (b"", "empty"),
         (b"this is no image", "not a readable"),
-        (half_jpeg(), "truncated"),
-        (half_png(), "."),
-        (half_png()[:20], "."),
+        (half("JPEG"), "cut off"),
+        (half("PNG"), "."),
+        (half("PNG")[:20], "."),
     ],
     ids=["empty", "text", "half a jpeg", "half a png", "a png's start"],
 )
 def test_unreadable_files_are_told(tmp_path, content, reason):
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
-    with pytest.raises(image_files.UnreadableImageError, match=reason):
-        image_files.read(path)
+    with pytest.raises(image_files.BadImageError, match=reason):
+        read(path)
+
+
+# What Pillow decodes in spite of its damage, and TensorFlow does not.
+@pytest.mark.parametrize("missing", [1, 4, 8, 12])
+def test_what_training_could_not_decode_is_unreadable(tmp_path, missing):
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(noise(), "PNG")[:-missing])
+    with Image.open(path) as image:
+        image.load()
+    with pytest.raises(image_files.BadImageError, match=r"cut off .*TensorFlow: Invalid PNG data"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "image, format",
+    [(noise(), "BMP"), (noise().convert("P"), "GIF"), (noise(), "WEBP"), (noise(), "JPEG")],
+    ids=["bmp", "gif", "webp", "shrunk jpeg"],
+)
+def test_what_is_encoded_anew_is_decoded_too(tmp_path, monkeypatch, image, format):
+    path = tmp_path / "a"
+    path.write_bytes(encoded(image, format))
+    monkeypatch.setattr(image_files, "_encode", lambda *_: b"no image")
+    with pytest.raises(image_files.BadImageError, match="cut off or damaged"):
+        read(path, max_shorter_side=8)
 
 
 def test_missing_files_are_told(tmp_path):
-    with pytest.raises(image_files.UnreadableImageError, match="No such file"):
-        image_files.read(tmp_path / "a.jpg")
-    with pytest.raises(image_files.UnreadableImageError, match="No such file"):
-        image_files.size(tmp_path / "a.jpg")
+    with pytest.raises(image_files.BadImageError, match="No such file"):
+        read(tmp_path / "a.jpg")
+    with pytest.raises(image_files.BadImageError, match="No such file"):
+        size(tmp_path / "a.jpg")
+
+
+def make_socket(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    "make, reason",
+    [
+        (os.mkfifo, "not a regular file but a named pipe"),
+        (make_socket, "not a regular file but a socket"),
+        (lambda path: path.symlink_to("/dev/zero"), "not a regular file but a device"),
+        (lambda path: path.symlink_to("gone.png"), "a link to gone.png, which does not exist"),
+        (lambda path: path.symlink_to(path), "leads in circles"),
+    ],
+    ids=["pipe", "socket", "device", "dangling link", "looping link"],
+)
+def test_only_regular_files_are_opened(tmp_path, monkeypatch, make, reason):
+    monkeypatch.chdir(tmp_path)  # The addresses of sockets are short.
+    path = pathlib.Path("a.png")
+    make(path)
+    for use in (image_files.Reader().check, size, read):
+        with pytest.raises(image_files.BadImageError, match=reason):
+            use(path)
+
+
+def test_a_file_of_more_bytes_than_its_image_can_have_is_not_read(tmp_path):
+    path = save(noise(), tmp_path / "a.bmp")
+    os.truncate(path, 2**40)  # takes no space on the disk
+    with pytest.raises(image_files.BadImageError, match="1099511627776 bytes are more than"):
+        read(path)
+
+
+BOMB = black_png(23_000, 23_000)
+LARGE = [
+    ("PNG", BOMB, "23000 x 23000 pixels"),
+    ("JPEG", encoded(Image.new("L", (40, 30)), "JPEG"), "30 x 40 pixels"),
+    ("BMP", encoded(Image.new("L", (40, 30)), "BMP"), "30 x 40 pixels"),
+    ("GIF", encoded(Image.new("L", (40, 30)), "GIF"), "30 x 40 pixels"),
+    ("WEBP", encoded(Image.new("L", (40, 30)), "WEBP"), "30 x 40 pixels"),
+]
+
+
+@pytest.mark.parametrize("format, content, reason", LARGE, ids=[format for format, *_ in LARGE])
+def test_of_images_with_too_many_pixels_only_the_header_is_read(
+    tmp_path, monkeypatch, format, content, reason
+):
+    def decodes(*_):
+        raise AssertionError("an image was decoded")
+
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decodes)
+    monkeypatch.setattr("tensorflow.io.decode_image", decodes)
+    memory = 2 if format == "WEBP" else 1
+    for reader in (
+        image_files.Reader(image_files.Limits(max_pixels=30 * 40 * memory - 1)),
+        image_files.Reader(image_files.Limits(max_pixels=1, max_shorter_side=10)),
+    ):
+        for use in (reader.check, reader.size, reader.read):
+            with pytest.raises(
+                image_files.BadImageError, match=f"{reason} are more than --max_pixels="
+            ):
+                use(path)
+
+
+def test_as_many_pixels_as_allowed_are_read(tmp_path):
+    for name, memory in (("a.png", 1), ("a.webp", 2)):
+        path = save(noise(30, 40), tmp_path / name)
+        assert read(path, max_pixels=30 * 40 * memory)[1:] == (30, 40)
 
 
 def test_images_too_large_for_tensorflow_are_told(tmp_path):
-    # One bit per pixel, all the same: 24,000 x 24,000 pixels in 70 KB.
-    side = 24_000
-    rows = zlib.compress(bytes(1 + side // 8) * side, 9)
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
     path = tmp_path / "a.png"
-    path.write_bytes(png)
-    with pytest.raises(image_files.UnreadableImageError, match="--max_shorter_side"):
-        image_files.read(path)
+    path.write_bytes(black_png(24_000, 24_000))
+    with pytest.raises(image_files.BadImageError, match="--max_shorter_side"):
+        read(path, max_pixels=2**30)
 
 
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def test_threads_share_the_limit_of_pixels(tmp_path, monkeypatch):
+    path = save(noise(30, 40), tmp_path / "a.png")
+    reader = image_files.Reader(image_files.Limits(max_pixels=2 * 30 * 40))
+    held, most = [], []
+
+    def decode(encoded):
+        held.append(encoded)
+        most.append(len(held))
+        time.sleep(0.01)
+        held.pop()
+
+    monkeypatch.setattr("tnet_tf.inputs.decoding.decode", decode)
+    with concurrent.futures.ThreadPoolExecutor(8) as executor:
+        list(executor.map(reader.read, [path] * 16))
+    assert max(most) == 2
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (3, 50), (50, 3)])
+def test_images_too_small_for_the_network_are_told(tmp_path, shape):
+    path = save(noise(*shape), tmp_path / "a.png")
+    reader = image_files.Reader(image_files.Limits(least_side=4))
+    with pytest.raises(
+        image_files.BadImageError, match="{} x {} pixels are too few: .* at least 4".format(*shape)
+    ):
+        reader.check(path)
+    assert image_files.Reader(image_files.Limits(least_side=min(shape))).read(path)[1:] == shape

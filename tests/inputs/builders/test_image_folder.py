@@ -1,3 +1,4 @@
+import os
 import pathlib
 
 import numpy as np
@@ -6,6 +7,7 @@ import tensorflow_datasets as tfds
 
 from tests.inputs.images import make_folder, noise
 from tnet_tf.errors import UserError
+from tnet_tf.inputs.builders.image_files import Limits
 from tnet_tf.inputs.builders.image_folder import ImageFolder
 
 
@@ -102,9 +104,49 @@ def test_wrong_boxes_stop_before_anything_is_written(root, line, message):
 
 def test_a_bad_image_stops_and_leaves_nothing(root):
     (root / "train/dog/1.png").write_bytes(b"")
-    with pytest.raises(UserError, match=r"train/dog/1.png is unreadable: .*--on_bad_image=skip"):
+    with pytest.raises(UserError, match=r"train/dog/1.png cannot be used: .*--on_bad_image=skip"):
         prepare(root)
     assert nothing_is_prepared(root)
+
+
+@pytest.mark.parametrize(
+    "limits, message",
+    [
+        (Limits(least_side=13), r"test/cat/0.png cannot be used: 12 x 16 pixels are too few"),
+        (Limits(max_pixels=100), r"test/cat/0.png cannot be used: 12 x 16 pixels are more than"),
+    ],
+)
+def test_images_of_unfitting_size_stop_before_any_is_read(root, monkeypatch, limits, message):
+    def read(*_):
+        raise AssertionError("an image was read")
+
+    monkeypatch.setattr("tnet_tf.inputs.builders.image_files.Reader.read", read)
+    with pytest.raises(UserError, match=message):
+        prepare(root, limits=limits)
+    assert nothing_is_prepared(root)
+
+
+def test_images_of_unfitting_size_can_be_skipped(root):
+    noise(2, 100).save(root / "train/dog/1.png")
+    builder = prepare(root, limits=Limits(least_side=3), skip_bad_images=True)
+    assert builder.info.splits["train"].num_examples == 5
+    assert "train/dog/1.png: 2 x 100 pixels are too few" in builder.info.metadata["skipped"][0]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_boxes_are_read_from_regular_files_only(root, make):
+    make(root / "boxes.csv")
+    with pytest.raises(UserError, match=r"boxes.csv is not a regular file"):
+        prepare(root)
+
+
+def test_names_survive(tmp_path):
+    classes = ("été", "a  b", "{x}", "%d")
+    builder = prepare(make_folder(tmp_path / "images", {"": 1}, classes))
+    names = builder.info.features["label"].names
+    assert names == sorted(classes)
+    for example in tfds.as_numpy(builder.as_dataset("train")):
+        assert example["file"].decode() == f"{names[example['label']]}/0.png"
 
 
 def test_bad_images_can_be_skipped_and_are_named(root):
@@ -136,7 +178,9 @@ def test_images_are_shrunk(root):
     noise(40, 80).save(root / "train/cat/0.png")
     shapes = {
         example["file"].decode(): example["image"].shape
-        for example in tfds.as_numpy(prepare(root, max_shorter_side=20).as_dataset("train"))
+        for example in tfds.as_numpy(
+            prepare(root, limits=Limits(max_shorter_side=20)).as_dataset("train")
+        )
     }
     assert shapes["train/cat/0.png"] == (20, 40, 3)
     assert shapes["train/cat/1.png"] == (12, 16, 3)

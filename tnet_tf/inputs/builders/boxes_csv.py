@@ -33,9 +33,11 @@ def read(path: pathlib.Path, files: Iterable[str]) -> dict[str, list[PixelBox]]:
       files: the images that exist, as the column `file` names them.
 
     Raises:
-      UserError: the file is missing, lacks a column, has a row that is no box, the same box twice
-        for one image or a box for an image that does not exist.
+      UserError: the file is missing or not a regular one, lacks a column, has a row that is no box,
+        the same box twice for one image or a box for an image that does not exist.
     """
+    if path.exists() and not path.is_file():
+        raise UserError(f"--boxes_csv={path} is not a regular file")
     known = set(files)
     boxes: dict[str, list[PixelBox]] = {}
     try:

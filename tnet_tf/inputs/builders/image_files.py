@@ -1,29 +1,60 @@
 """Image files of any kind to bytes that TensorFlow decodes to what one sees."""
 
+import contextlib
 import io
 import pathlib
+import stat
+import threading
+import traceback
+from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
-from PIL import Image, ImageOps
+import tensorflow as tf
+from PIL import Image
+
+from tnet_tf.config import DataConfig
+from tnet_tf.inputs import decoding, records
+from tnet_tf.inputs.builders import upright_rgb
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 _JPEG_FORMATS = ("JPEG", "MPO")  # MPO is what Pillow calls a JPEG with a second picture
 _JPEG_QUALITY = 95
-_ORIENTATION_TAG = 0x0112
 # TensorFlow's decoders refuse images of this many pixels and more.
 _DECODABLE_PIXELS = 2**29
 
-# Large images are what this package is for; no size is a "decompression bomb".
+# What a format's decoder takes more memory than the others by.
+_MEMORY = {"WEBP": 2}
+# No image has more bytes than these: 16 bits in 4 channels for each pixel, and what describes it.
+_BYTES_PER_PIXEL = 8
+_BYTES_BESIDES = 2**26
+
+_NOT_REGULAR = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+
+# `Reader` has a limit of its own, which users set.
 Image.MAX_IMAGE_PIXELS = None
 # Pillow loads its rarer formats late, and not safely with several threads.
 Image.init()
 
 
-class UnreadableImageError(Exception):
-    """A file that is not an image, or not all of one; the message says why."""
+def is_named_like_one(name: str) -> bool:
+    """Whether a file's name has an image's extension.
+
+    >>> is_named_like_one("cat.JPG"), is_named_like_one("cat.txt")
+    (True, False)
+    """
+    return name.lower().endswith(EXTENSIONS)
+
+
+class BadImageError(Exception):
+    """A file that is no image, not all of one, or none that can be used; the message says why."""
 
 
 class StoredImage(NamedTuple):
@@ -37,92 +68,165 @@ class StoredImage(NamedTuple):
     """Of the upright image in the file, before it is shrunk."""
 
 
-def read(path: pathlib.Path, max_shorter_side: int = 0) -> StoredImage:
-    """Reads and fully decodes an image file.
-
-    A plain JPEG or PNG keeps its own bytes. Others are converted: palette, 16 bit, CMYK and
-    transparency (on white) to RGB, the first frame of animations, what EXIF says about the
-    orientation, and the size if it is to be limited. They become JPEG of quality 95 if they were
-    JPEG and else PNG.
-
-    Args:
-      path: the file.
-      max_shorter_side: in pixels; 0 for no limit.
-
-    Raises:
-      UnreadableImageError: the file is empty, cut off, damaged or none of the known formats.
-    """
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Turns whatever a damaged file makes Pillow or TensorFlow raise into a `BadImageError`."""
     try:
-        data = path.read_bytes()
-        if not data:
-            raise UnreadableImageError("the file is empty (0 bytes)")
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            _check_size(image, max_shorter_side)
-            image.load()
-            return _stored(image, data, max_shorter_side)
-    except UnreadableImageError:
+        yield
+    except BadImageError:
         raise
     except Exception as error:  # Pillow's plugins raise anything from SyntaxError to struct.error
-        raise UnreadableImageError(_reason(error)) from error
-
-
-def size(path: pathlib.Path) -> tuple[int, int]:
-    """Height and width of the upright image, from the file's header alone.
-
-    Raises:
-      UnreadableImageError: the header cannot be read.
-    """
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            return _upright_size(image)
-    except Exception as error:
-        raise UnreadableImageError(_reason(error)) from error
+        traceback.clear_frames(error.__traceback__)  # They hold pixels.
+        raise BadImageError(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
-    # Pillow's own message repeats the address of the buffer.
+    # Pillow's own message repeats the path.
     if "cannot identify image file" in str(error):
         return "it is not a readable JPEG, PNG, BMP, GIF or WebP image"
+    if isinstance(error, tf.errors.OpError):
+        return f"it is cut off or damaged (TensorFlow: {records.reason(error)})"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _orientation(image: Image.Image) -> int:
-    return image.getexif().get(_ORIENTATION_TAG, 1)
+class Limits(NamedTuple):
+    """Which images are read, and how large they are stored."""
+
+    max_pixels: int = DataConfig().max_pixels
+    """Height * width; half as many for WebP. Decoding and converting takes up to 16 bytes each."""
+    max_shorter_side: int = 0
+    """In pixels, to which images are shrunk; 0 for no limit."""
+    least_side: int = 1
+    """In pixels, of height and width."""
 
 
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    # Orientations 5 to 8 lay the image on its side.
-    sideways = _orientation(image) in (5, 6, 7, 8)
-    return (image.width, image.height) if sideways else (image.height, image.width)
+DEFAULT_LIMITS = Limits()
 
 
-def _check_size(image: Image.Image, max_shorter_side: int) -> None:
-    shrinks = 0 < max_shorter_side < min(image.size)
-    if not shrinks and image.height * image.width >= _DECODABLE_PIXELS:
-        raise UnreadableImageError(
-            f"{image.height} x {image.width} pixels are more than TensorFlow decodes; prepare with "
-            "--max_shorter_side"
+class Reader:
+    """Reads image files within limits, from any number of threads.
+
+    Files that are not regular (pipes, devices) are not opened, and nothing is decoded that the
+    file's header shows to be too large. Threads that decode at the same time hold no more than
+    `max_pixels` between them, so memory does not grow with their number.
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS):
+        self._limits = limits
+        self._free_pixels = limits.max_pixels
+        self._freed = threading.Condition()
+
+    def check(self, path: pathlib.Path) -> None:
+        """Checks what the file's header tells; decodes nothing.
+
+        Raises:
+          BadImageError: the file is not a regular one or none of the known formats; the image has
+            too many pixels or too few.
+        """
+        self._weight(path)
+
+    def size(self, path: pathlib.Path) -> tuple[int, int]:
+        """Height and width of the upright image.
+
+        Raises:
+          BadImageError: as `check`.
+        """
+        with self._room(self._weight(path)), _explained(), _open(path) as image:
+            return upright_rgb.size(image)
+
+    def read(self, path: pathlib.Path) -> StoredImage:
+        """Reads an image file, and decodes it once by TensorFlow as training will.
+
+        A plain JPEG or PNG keeps its own bytes. Others are converted: palette, 16 bit, CMYK and
+        transparency (on white) to RGB, the first frame of animations, what EXIF says about the
+        orientation, and the size if it is to be limited. They become JPEG of quality 95 if they
+        were JPEG and else PNG.
+
+        Raises:
+          BadImageError: as `check`; or the file is cut off or damaged.
+        """
+        with self._room(self._weight(path)), _explained():
+            stored = self._stored(path)
+            # Pillow's pixels are gone by now, before TensorFlow makes its own.
+            decoding.decode(stored.encoded)
+            return stored
+
+    @_explained()
+    def _weight(self, path: pathlib.Path) -> int:
+        """The image's pixels by what they take, once all is checked that its header tells."""
+        with _open(path) as image:
+            width, height = image.size
+            memory = _MEMORY.get(image.format or "", 1)
+        sides, pixels = f"{height} x {width} pixels", height * width
+        most = self._limits.max_pixels
+        if pixels * memory > most:
+            share = f" / {memory}, the limit of its format" if memory > 1 else ""
+            raise BadImageError(f"{sides} are more than --max_pixels={most}{share}")
+        shrinks = 0 < self._limits.max_shorter_side < min(height, width)
+        if not shrinks and pixels >= _DECODABLE_PIXELS:
+            raise BadImageError(
+                f"{sides} are more than TensorFlow decodes; prepare with --max_shorter_side"
+            )
+        if min(height, width) < self._limits.least_side:
+            raise BadImageError(
+                f"{sides} are too few: the network needs at least {self._limits.least_side} a side "
+                "(--model, --locations, --cell, --region_scale)"
+            )
+        length = path.stat().st_size
+        if length > _BYTES_PER_PIXEL * pixels + _BYTES_BESIDES:
+            raise BadImageError(f"{length} bytes are more than an image of {sides} has")
+        return pixels * memory
+
+    @contextlib.contextmanager
+    def _room(self, pixels: int) -> Iterator[None]:
+        """Waits until other threads have left room for so many pixels."""
+        with self._freed:
+            self._freed.wait_for(lambda: self._free_pixels >= pixels)
+            self._free_pixels -= pixels
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._free_pixels += pixels
+                self._freed.notify_all()
+
+    def _stored(self, path: pathlib.Path) -> StoredImage:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            height, width = upright_rgb.size(image)
+            shrinks = 0 < self._limits.max_shorter_side < min(height, width)
+            if not shrinks and _is_plain(image, data):
+                return StoredImage(data, height, width)
+            as_jpeg = image.format in _JPEG_FORMATS
+            pixels = upright_rgb.convert(image)
+        del image  # Where it is not `pixels`, it takes as much memory.
+        if shrinks:
+            scale = self._limits.max_shorter_side / min(height, width)
+            small = (max(1, round(width * scale)), max(1, round(height * scale)))
+            pixels = pixels.resize(small, Image.Resampling.LANCZOS)
+        return StoredImage(_encode(pixels, as_jpeg), height, width)
+
+
+def _open(path: pathlib.Path) -> Image.Image:
+    """Reads the header of a file that is safe to open."""
+    if path.is_symlink() and not path.exists():
+        raise BadImageError(
+            f"it is a link to {path.readlink()}, which does not exist or leads in circles"
         )
-
-
-def _stored(image: Image.Image, data: bytes, max_shorter_side: int) -> StoredImage:
-    height, width = _upright_size(image)
-    shrinks = 0 < max_shorter_side < min(height, width)
-    if shrinks:
-        scale = max_shorter_side / min(height, width)
-        small = (max(1, round(width * scale)), max(1, round(height * scale)))
-        upright = _rgb(ImageOps.exif_transpose(image))
-        return StoredImage(
-            _encode(upright.resize(small, Image.Resampling.LANCZOS), image), height, width
-        )
-    if _is_plain(image, data):
-        return StoredImage(data, height, width)
-    return StoredImage(_encode(_rgb(ImageOps.exif_transpose(image)), image), height, width)
+    status = path.stat()
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        raise BadImageError(f"it is not a regular file but {_NOT_REGULAR.get(kind, 'special')}")
+    if not status.st_size:
+        raise BadImageError("the file is empty (0 bytes)")
+    return Image.open(path, formats=_FORMATS)
 
 
 def _is_plain(image: Image.Image, data: bytes) -> bool:
     """Whether TensorFlow decodes the file's own bytes to the image that one sees."""
-    if _orientation(image) not in (0, 1):
+    if upright_rgb.orientation(image) not in (0, 1):
         return False
     if image.format in _JPEG_FORMATS:
         return image.mode in ("RGB", "L")
@@ -132,20 +236,9 @@ def _is_plain(image: Image.Image, data: bytes) -> bool:
     return False
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """The image as RGB, 8 bits, on white where it is transparent."""
-    if image.mode.startswith("I") or image.mode == "F":
-        deep = np.asarray(image).astype(np.float64)
-        image = Image.fromarray(np.clip(np.round(deep / 257), 0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
-
-
-def _encode(image: Image.Image, source: Image.Image) -> bytes:
+def _encode(image: Image.Image, as_jpeg: bool) -> bytes:
     encoded = io.BytesIO()
-    if source.format in _JPEG_FORMATS:
+    if as_jpeg:
         image.save(encoded, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
     else:
         image.save(encoded, "PNG")

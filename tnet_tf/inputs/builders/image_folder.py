@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import tensorflow_datasets as tfds
+from tqdm import tqdm
 
 from tnet_tf.errors import UserError
 from tnet_tf.inputs.builders import boxes_csv, folder_layout, image_files
@@ -32,8 +33,9 @@ _NO_BOXES = _Boxes([(0.0, 0.0, 0.0, 0.0)], [(0.0, 0.0, 0.0, 0.0)])
 class ImageFolder(tfds.core.GeneratorBasedBuilder):
     """Images of root/<split>/<class>/* or root/<class>/*, with or without boxes.
 
-    The folder is looked through when the builder is made, so that most mistakes show before
-    anything is written. Every image is decoded once when it is stored.
+    The folder is looked through when the builder is made, and the headers of all images before the
+    first is stored, so that most mistakes show before anything is written. Every image is decoded
+    once when it is stored.
 
     `bbox` of a record is the image's largest box. `regions`, only where an image has another number
     of them than one, holds the boxes of more than 2 pixels a side, which `--crop_to_box` makes
@@ -43,8 +45,8 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
       name: under which the records are kept: `folder/NAME`.
       folder: the root.
       boxes: CSV of boxes; None: `boxes.csv` in the root, if there is one.
-      max_shorter_side: images with a longer shorter side are shrunk to it; 0: none is.
-      skip_bad_images: leave unreadable images out instead of stopping.
+      limits: of the images' sizes.
+      skip_bad_images: leave images out that cannot be used, instead of stopping.
       data_dir: folder of the prepared records.
 
     Raises:
@@ -59,13 +61,13 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
         name: str,
         folder: pathlib.Path,
         boxes: pathlib.Path | None = None,
-        max_shorter_side: int = 0,
+        limits: image_files.Limits = image_files.DEFAULT_LIMITS,
         skip_bad_images: bool = False,
         data_dir: str | None = None,
         **keywords: Any,
     ):
         self._layout = folder_layout.scan(folder)
-        self._max_shorter_side = max_shorter_side
+        self._reader = image_files.Reader(limits)
         self._skip_bad_images = skip_bad_images
         csv = _boxes_file(folder, boxes)
         self._boxes = self._read_boxes(csv) if csv else {}
@@ -75,7 +77,7 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
             "files": sum(1 for _ in self._layout.files()),
             "fingerprint": self._layout.fingerprint(),
             "boxes": hashlib.sha256(csv.read_bytes()).hexdigest() if csv else "",
-            "max_shorter_side": max_shorter_side,
+            "max_shorter_side": limits.max_shorter_side,
         }
         super().__init__(config=name, data_dir=data_dir, **keywords)
 
@@ -111,14 +113,19 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        if not self._skip_bad_images:
+            files = list(self._layout.files())
+            checks = _in_threads(self._tolerant(self._reader.check), files)
+            for _ in tqdm(checks, "checking", len(files), unit=" images", delay=1, leave=False):
+                pass
         return {split: self._generate_examples(split) for split in self._layout.splits}
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         classes = self._layout.splits[split]
         labels = {file: name for name, files in classes.items() for file in files}
         stored: set[str] = set()
-        for file, image in _in_threads(self._read, labels):
-            if isinstance(image, image_files.UnreadableImageError):
+        for file, image in _in_threads(self._tolerant(self._reader.read), labels):
+            if isinstance(image, image_files.BadImageError):
                 self.info.metadata["skipped"].append(f"{file}: {image}")
                 continue
             stored.add(labels[file])
@@ -135,27 +142,29 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
         if split == "train" and lost:
             raise UserError(f"{self._layout.root}: no image of class {lost[0]!r} is readable")
 
-    def _read(self, file: str) -> image_files.StoredImage | image_files.UnreadableImageError:
-        path = self._layout.root / file
-        try:
-            return image_files.read(path, self._max_shorter_side)
-        except image_files.UnreadableImageError as error:
-            return self._tolerated(path, error)
+    def _tolerant(
+        self, read: Callable[[pathlib.Path], _R]
+    ) -> Callable[[str], _R | image_files.BadImageError]:
+        """What reads a file of the layout and, where bad images are skipped, returns the error."""
 
-    def _tolerated(
-        self, path: pathlib.Path, error: image_files.UnreadableImageError
-    ) -> image_files.UnreadableImageError:
-        if self._skip_bad_images:
-            return error
-        raise UserError(
-            f"{path} is unreadable: {error} (--on_bad_image=skip leaves such files out)"
-        ) from error
+        def read_or_return_error(file: str) -> _R | image_files.BadImageError:
+            path = self._layout.root / file
+            try:
+                return read(path)
+            except image_files.BadImageError as error:
+                if self._skip_bad_images:
+                    return image_files.BadImageError(str(error))  # without what caused it
+                raise UserError(
+                    f"{path} cannot be used: {error} (--on_bad_image=skip leaves such files out)"
+                ) from error
+
+        return read_or_return_error
 
     def _read_boxes(self, csv: pathlib.Path) -> dict[str, "_Boxes"]:
         """Boxes of each file, all checked against their images before anything is stored."""
         boxes = boxes_csv.read(csv, self._layout.files())
         result = {}
-        for file, size in _in_threads(self._size, boxes):
+        for file, size in _in_threads(self._tolerant(self._reader.size), boxes):
             if not isinstance(size, tuple):
                 continue
             fractions = [boxes_csv.relative(b, *size, f"{csv}: {file}") for b in boxes[file]]
@@ -163,13 +172,6 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
             regions = [box for box, drop in zip(fractions, tiny, strict=True) if not drop]
             result[file] = _Boxes(fractions, regions)
         return result
-
-    def _size(self, file: str) -> tuple[int, int] | image_files.UnreadableImageError:
-        path = self._layout.root / file
-        try:
-            return image_files.size(path)
-        except image_files.UnreadableImageError as error:
-            return self._tolerated(path, error)
 
 
 def _area(box: tuple[float, ...]) -> float:
