@@ -73,6 +73,15 @@ def test_mistakes_are_told_in_one_line(run, arguments, message):
     assert message in the_error(err)
 
 
+def test_links_to_what_is_there_anyway_are_counted(run, images):
+    (images / "train/cat/up").symlink_to("..")
+    (images / "train/cat/same.png").symlink_to("0.png")
+    code, out, _ = run("--dataset=folder/pets")
+    assert code == 0
+    assert "ignored 2 links to images or folders that are there anyway" in out
+    assert "train 10" in out
+
+
 @pytest.mark.parametrize(
     "settings, least",
     [
@@ -91,6 +100,17 @@ def test_images_smaller_than_the_network_needs_are_refused(run, images, settings
     assert f"test/dog/1.png cannot be used: {least - 1} x 30 pixels" in the_error(err)
     noise(least, 30).save(images / "test/dog/1.png")
     assert run("--dataset=folder/pets", *settings)[0] == 0
+
+
+def test_an_interrupt_while_it_looks_through_the_folder_leaves_nothing(run, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tnet_tf.inputs.builders.folder_search.Search.images", interrupted)
+    code, _, err = run("--dataset=folder/pets")
+    assert code == 130
+    assert err.splitlines()[-1] == "interrupted"
+    assert not (tmp_path / "records").exists()
 
 
 def test_a_bad_image_leaves_nothing_behind(run, images, tmp_path):

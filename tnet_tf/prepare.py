@@ -33,12 +33,15 @@ def _remarks(dataset: Dataset) -> list[str]:
     """What preparing a folder left out."""
     metadata = dataset.builder.info.metadata or {}
     skipped, ignored = metadata.get("skipped", []), metadata.get("ignored", 0)
+    repeated = metadata.get("repeated", 0)
     tiny = metadata.get("tiny_boxes", 0)
     lines = [f"skipped {image}" for image in skipped]
     if skipped:
         lines.append(f"skipped {len(skipped)} images in all")
     if ignored:
         lines.append(f"ignored {ignored} files that are hidden or no images")
+    if repeated:
+        lines.append(f"ignored {repeated} links to images or folders that are there anyway")
     if tiny:
         lines.append(f"{tiny} boxes of at most 2 pixels a side are no examples of --crop_to_box")
     return lines

@@ -1,4 +1,7 @@
+import os
+
 import pytest
+from tqdm import tqdm
 
 from tests.inputs.images import make_folder, noise
 from tnet_tf.errors import DoubtfulSettings, UserError
@@ -138,6 +141,32 @@ def test_what_lies_beside_classes_and_splits_is_left_out_and_told(tmp_path, name
     with pytest.warns(DoubtfulSettings, match=message.replace("ROOT", str(tmp_path))):
         layout = folder_layout.scan(tmp_path)
     assert len(list(layout.files())) == 4
+
+
+@pytest.mark.parametrize("name", ["cat\nfish", "cat\rfish", " cat", "cat\t", "cat\u2028fish", " "])
+def test_names_of_classes_that_would_become_others_are_refused(tmp_path, name):
+    make_folder(tmp_path, {"train": 1}, (name, "dog"))
+    with pytest.raises(UserError, match=r"class .* has a line break in its name, or a space"):
+        folder_layout.scan(tmp_path)
+
+
+@pytest.mark.parametrize("name", [b"train/caf\xe9", b"train/cat/caf\xe9"])
+def test_names_that_are_not_utf8_are_refused(tmp_path, name):
+    make_folder(tmp_path, {"train": 1})
+    folder = os.path.join(os.fsencode(tmp_path), name)
+    os.mkdir(folder)
+    noise().save(os.path.join(os.fsdecode(folder), "1.png"))
+    with pytest.raises(UserError, match=r"caf.*/1.png is not UTF-8; rename it"):
+        folder_layout.scan(tmp_path)
+
+
+def test_progress_is_shown(tmp_path, monkeypatch, capsys):
+    make_folder(tmp_path, {"train": 2})
+    monkeypatch.setattr(
+        folder_layout, "tqdm", lambda **settings: tqdm(**{**settings, "delay": 0, "mininterval": 0})
+    )
+    folder_layout.scan(tmp_path)
+    assert f"looking through {tmp_path}: " in capsys.readouterr().err
 
 
 def test_fingerprint_changes_with_the_files(tmp_path):

@@ -133,10 +133,27 @@ def test_images_of_unfitting_size_can_be_skipped(root):
     assert "train/dog/1.png: 2 x 100 pixels are too few" in builder.info.metadata["skipped"][0]
 
 
+def test_what_is_no_regular_file_stops_or_is_skipped(root):
+    os.mkfifo(root / "train/dog/pipe.png")
+    (root / "train/dog/device.png").symlink_to("/dev/zero")
+    (root / "train/dog/gone.png").symlink_to("nowhere.png")
+    with pytest.raises(UserError, match=r"train/dog/device.png cannot be used: .* a device"):
+        prepare(root)
+    builder = prepare(root, skip_bad_images=True)
+    assert builder.info.splits["train"].num_examples == 6
+    assert len(builder.info.metadata["skipped"]) == 3
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
 def test_boxes_are_read_from_regular_files_only(root, make):
     make(root / "boxes.csv")
     with pytest.raises(UserError, match=r"boxes.csv is not a regular file"):
+        prepare(root)
+
+
+def test_a_link_to_boxes_that_do_not_exist_is_told(root):
+    (root / "boxes.csv").symlink_to("elsewhere.csv")
+    with pytest.raises(UserError, match=r"boxes.csv is a link to .*, which does not exist"):
         prepare(root)
 
 

@@ -1,14 +1,16 @@
 """What is in a folder of images: splits, classes, files."""
 
 import hashlib
-import os
 import pathlib
 import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tqdm import tqdm
+
 from tnet_tf.errors import DoubtfulSettings, UserError
-from tnet_tf.inputs.builders import image_files, misplaced_images
+from tnet_tf.inputs.builders import folder_search, image_files, misplaced_images
+from tnet_tf.inputs.builders.folder_search import Search, Splits
 
 SPLIT_NAMES = ("train", "validation", "val", "valid", "test")
 
@@ -17,10 +19,12 @@ class Layout(NamedTuple):
     """The images of a folder."""
 
     root: pathlib.Path
-    splits: dict[str, dict[str, list[str]]]
+    splits: Splits
     """Of each split, of each class: the files, relative to the root, with '/', sorted."""
     ignored: int
     """Files left out because they are hidden or have no image extension."""
+    repeated: int
+    """Links left out because what they lead to is there anyway."""
 
     @property
     def classes(self) -> list[str]:
@@ -37,73 +41,72 @@ class Layout(NamedTuple):
         """Changes when a file comes, goes, or changes its size; reads no file."""
         digest = hashlib.sha256()
         for file in self.files():
-            digest.update(f"{file}\0{os.path.getsize(self.root / file)}\n".encode())
+            digest.update(f"{file}\0{_bytes(self.root / file)}\n".encode())
         return digest.hexdigest()
 
 
 def scan(root: pathlib.Path) -> Layout:
     """Finds the images of root/<split>/<class>/* or root/<class>/*, at any depth below a class.
 
+    Links are followed, but no file is taken twice, and no folder within itself. What has an image's
+    extension is taken for one, whether it can be read or not.
+
     Args:
       root: the folder. It has splits if it has a folder `train` with classes in it; the others are
         `validation` (or `val`, `valid`) and `test`.
 
     Raises:
-      UserError: the folder is missing or has no images, or those of a single class; the classes of
-        its splits differ; a class has nothing to train on.
+      UserError: the folder is missing or has no images, or those of a single class; a part of it
+        cannot be read; the classes of its splits differ; a class has nothing to train on; a name
+        cannot be stored; a file is in two classes or splits.
     """
     if not root.is_dir():
         raise UserError(f"--folder={root} is not a folder")
-    folders = _folders(root)
-    if any(_folders(folder) for folder in folders if folder.name == "train"):
-        split_folders = {folder.name: folder for folder in folders if folder.name in SPLIT_NAMES}
-    elif folders and all(folder.name in SPLIT_NAMES for folder in folders):
+    with tqdm(desc=f"looking through {root}", unit=" files", delay=1, leave=False) as progress:
+        search = Search(root, progress)
+        folders = search.folders(root)
+        split_folders = _split_folders(search, root, folders)
+        splits = {
+            name: {inner.name: search.images(inner) for inner in search.folders(folder)}
+            for name, folder in sorted(split_folders.items())
+        }
+    layout = Layout(root, splits, search.ignored, len(search.repeated))
+    _check(layout, split_folders)
+    _check_names(layout)
+    _tell_what_is_left_out(root, folders, split_folders)
+    return _each_file_once(layout) if search.links else layout
+
+
+def _split_folders(
+    search: Search, root: pathlib.Path, folders: list[pathlib.Path]
+) -> dict[str, pathlib.Path]:
+    """Where the classes of each split lie, of the folders in the root."""
+    if any(search.folders(folder) for folder in folders if folder.name == "train"):
+        return {folder.name: folder for folder in folders if folder.name in SPLIT_NAMES}
+    if folders and all(folder.name in SPLIT_NAMES for folder in folders):
         raise UserError(
             f"--folder={root} has no folder train with a folder for each class: "
             + (misplaced_images.where_loose(folders) or f"it has {_names(folders)}")
         )
-    else:
-        split_folders = {"train": root}
-    splits, ignored = {}, 0
-    for name, folder in sorted(split_folders.items()):
-        splits[name], skipped = _classes(root, folder)
-        ignored += skipped
-    layout = Layout(root, splits, ignored)
-    _check(layout, split_folders)
-    _tell_what_is_left_out(root, folders, split_folders)
-    return layout
+    return {"train": root}
 
 
-def _folders(folder: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(
-        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
-    )
+def _each_file_once(layout: Layout) -> Layout:
+    splits = folder_search.without_repetitions(layout.root, layout.splits)
+    once = layout._replace(splits=splits)
+    left_out = sum(1 for _ in layout.files()) - sum(1 for _ in once.files())
+    return once._replace(repeated=layout.repeated + left_out)
+
+
+def _bytes(path: pathlib.Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # a link to nothing
+        return -1
 
 
 def _names(folders: list[pathlib.Path]) -> str:
     return ", ".join(folder.name for folder in folders)
-
-
-def _classes(root: pathlib.Path, folder: pathlib.Path) -> tuple[dict[str, list[str]], int]:
-    classes, ignored = {}, 0
-    for class_folder in _folders(folder):
-        files, skipped = _images(root, class_folder)
-        classes[class_folder.name] = files
-        ignored += skipped
-    return classes, ignored
-
-
-def _images(root: pathlib.Path, folder: pathlib.Path) -> tuple[list[str], int]:
-    images, ignored = [], 0
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = pathlib.Path(parent, name)
-            if name.startswith(".") or path.suffix.lower() not in image_files.EXTENSIONS:
-                ignored += 1
-            else:
-                images.append(path.relative_to(root).as_posix())
-    return sorted(images), ignored
 
 
 def _check(layout: Layout, split_folders: dict[str, pathlib.Path]) -> None:
@@ -136,6 +139,23 @@ def _check(layout: Layout, split_folders: dict[str, pathlib.Path]) -> None:
             split_folders["train"] / name, [root / file for file in files]
         )
         raise UserError(f"--folder={root} has one class only, {name!r}: {why}")
+
+
+def _check_names(layout: Layout) -> None:
+    """Classes are stored as the lines of a file, without spaces at their ends, and all in UTF-8."""
+    for name in layout.classes:
+        if name.splitlines() != [name.strip()]:
+            raise UserError(
+                f"--folder={layout.root}: the folder of class {name!r} has a line break in its "
+                "name, or a space at an end of it; rename it"
+            )
+    for file in layout.files():
+        try:
+            file.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(
+                f"--folder={layout.root}: the name of {file} is not UTF-8; rename it"
+            ) from error
 
 
 def _tell_what_is_left_out(

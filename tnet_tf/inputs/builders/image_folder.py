@@ -106,6 +106,7 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
             metadata=tfds.core.MetadataDict(
                 source=self.source,
                 ignored=self._layout.ignored,
+                repeated=self._layout.repeated,
                 boxes=sum(_area(box) > 0 for boxes in self._boxes.values() for box in boxes.all),
                 tiny_boxes=sum(len(b.all) - len(b.regions) for b in self._boxes.values()),
                 skipped=[],

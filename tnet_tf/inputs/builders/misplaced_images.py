@@ -12,8 +12,12 @@ _SHOWN = 4
 
 def loose_images(folder: pathlib.Path) -> int:
     """Number of images in a folder itself, in none of its folders."""
-    with os.scandir(folder) as entries:
-        return sum(_is_image(entry.name) and entry.is_file() for entry in entries)
+    return sum(
+        not name.startswith(".")
+        and image_files.is_named_like_one(name)
+        and os.path.isfile(folder / name)
+        for name in os.listdir(folder)
+    )
 
 
 def where_loose(folders: Iterable[pathlib.Path]) -> str:
@@ -52,8 +56,3 @@ def in_one_class(class_folder: pathlib.Path, files: Sequence[pathlib.Path]) -> s
         f"its images lie in folders of their own, {', '.join(folders[:_SHOWN])}{more}; if these "
         f"are the classes or splits, give --folder={class_folder}"
     )
-
-
-def _is_image(name: str) -> bool:
-    path = pathlib.PurePath(name)
-    return not name.startswith(".") and path.suffix.lower() in image_files.EXTENSIONS
