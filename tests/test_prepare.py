@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 
@@ -6,6 +8,7 @@ import pytest
 from tests.commands import exit_code, the_error
 from tests.inputs.images import make_folder, noise
 from tnet_tf import prepare
+from tnet_tf.inputs.builders import image_files
 
 
 @pytest.fixture
@@ -65,6 +68,11 @@ def test_tiny_boxes_are_counted(run, images):
         (("--dataset=folder/pets", "--max_shorter_side=-1"), "--max_shorter_side"),
         (("--dataset=nothing_of_that_name",), "--dataset=nothing_of_that_name is unknown"),
         (("--dataset=folder/pets", "--train_split=learn"), "--train_split=learn"),
+        (
+            (),
+            "is for a folder of images, not for --dataset=digit_scenes; give --dataset=folder/NAME",
+        ),
+        (("--dataset=folder/..",), "--dataset=folder/.."),
     ],
 )
 def test_mistakes_are_told_in_one_line(run, arguments, message):
@@ -124,12 +132,29 @@ def test_a_bad_image_leaves_nothing_behind(run, images, tmp_path):
     assert run("--dataset=folder/pets")[0] == 0
 
 
+def test_sigterm_interrupts_and_leaves_nothing_behind(run, tmp_path, monkeypatch):
+    def terminated(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise image_files.BadImageError("the signal comes first")
+
+    monkeypatch.setattr(image_files.Reader, "read", terminated)
+    code, _, err = run("--dataset=folder/pets")
+    assert code == 130
+    assert err.splitlines()[-1] == "interrupted"
+    assert not (tmp_path / "records/folder").exists()
+
+
 def test_runs_as_a_program(images, tmp_path):
+    for split in ("train", "test"):
+        (images / split / "cat").rename(images / split / "猫")
     arguments = [f"--data_dir={tmp_path / 'records'}", f"--folder={images}"]
     program = [sys.executable, "-m", "tnet_tf.prepare", *arguments]
-    done = subprocess.run([*program, "--dataset=folder/pets"], capture_output=True, text=True)
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [*program, "--dataset=folder/pets"], capture_output=True, text=True, env=ascii_only
+    )
     assert done.returncode == 0
-    assert "2 classes" in done.stdout
+    assert r"2 classes: dog, \u732b" in done.stdout
     failed = subprocess.run([*program, "--dataset=folder/../pets"], capture_output=True, text=True)
     assert failed.returncode == 2
     assert failed.stderr.splitlines()[-1].startswith("error: --dataset=folder/../pets")

@@ -5,8 +5,9 @@ import tensorflow as tf
 
 from tests.inputs.images import make_folder, noise
 from tnet_tf.config import DataConfig
-from tnet_tf.errors import UserError
-from tnet_tf.inputs import catalog, digit_scenes
+from tnet_tf.errors import DoubtfulSettings, UserError
+from tnet_tf.inputs import catalog, digit_scenes, records
+from tnet_tf.locking import locked
 
 
 def prepare(tmp_path, splits, **settings):
@@ -63,6 +64,7 @@ def test_flags_choose_other_splits(photos):
     [
         ("train_split", "training", "no split 'training', only test, train, val"),
         ("test_split", "train[5:5]", "is empty"),
+        ("train_split", "train[50%:20%]", "is empty"),
         ("validation_split", "train[", "no split 'train\\['"),
         ("test_split", "test[:5", "no split"),
     ],
@@ -73,9 +75,50 @@ def test_splits_that_are_not_there_are_told_with_their_flag(photos, flag, split,
     assert f"--{flag}={split}" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"test_split": "train[:50%]"}, "--test_split=train.:50%. share 7 examples"),
+        (
+            {"validation_split": "val+train[:3]"},
+            "--validation_split=val.train.:3. share 3 examples",
+        ),
+        (
+            {"train_split": "train+test"},
+            "--train_split=train.test and --test_split=test share 6 examples",
+        ),
+    ],
+)
+def test_evaluating_what_is_trained_on_is_told(photos, settings, message):
+    with pytest.warns(DoubtfulSettings, match=message):
+        catalog.open_dataset(dataclasses.replace(photos, **settings))
+
+
+def test_validating_on_the_test_split_is_common_and_not_told(photos):
+    dataset = catalog.open_dataset(dataclasses.replace(photos, validation_split="test"))
+    assert dataset.validation_split == dataset.test_split
+
+
+def test_labels_of_no_class_are_told(photos):
+    dataset = catalog.open_dataset(photos)
+    fewer = dataclasses.replace(dataset, classes=("cat",))
+    with pytest.raises(UserError, match=r"is damaged: .*only 1 classes"):
+        read(fewer)
+    read(dataset)
+
+
+def read(dataset):
+    """Reads all that is trained on."""
+    shards = dataset.shards(dataset.train_split)
+    with records.damaged_records(shards, dataset.parse):
+        return list(records.in_order(shards).map(dataset.parse))
+
+
 def test_digits_and_scenes_are_not_mixed(scenes):
     with pytest.raises(UserError, match="--train_split=train\\+test"):
         catalog.open_dataset(dataclasses.replace(scenes, train_split="train+test"))
+    with pytest.raises(UserError, match="--test_split=all: digits and scenes"):
+        catalog.open_dataset(dataclasses.replace(scenes, test_split="all"))
 
 
 @pytest.mark.parametrize(
@@ -102,6 +145,16 @@ def test_what_is_not_prepared_is_told_with_the_command(tmp_path, name, command):
         ("", "--dataset= is unknown"),
         ("folder", "give the folder's records a name"),
         ("folder/a/b", "give the folder's records a name"),
+        ("folder/", "give the folder's records a name"),
+        ("folder/.", "give the folder's records a name"),
+        ("folder/..", "give the folder's records a name"),
+        ("folder/../mine", "give the folder's records a name"),
+        ("folder//mine", "give the folder's records a name"),
+        ("folder/" + 101 * "a", "give the folder's records a name"),
+        ("/etc/passwd", "--dataset=/etc/passwd is unknown"),
+        ("../records", "--dataset=../records is unknown"),
+        ("huggingface:mnist", "--dataset=huggingface:mnist is unknown"),
+        ("digit_scenes/", "--dataset=digit_scenes/ ends with '/'"),
         ("digit_scenes/big", "digit_scenes/big"),
     ],
 )
@@ -113,6 +166,60 @@ def test_unknown_names_are_told(tmp_path, name, message):
 def test_a_folder_is_needed_to_prepare_one(tmp_path):
     with pytest.raises(UserError, match="give --folder"):
         catalog.prepare_dataset(DataConfig(dataset="folder/mine", data_dir=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["--folder=here", "--boxes_csv=a.csv", "--max_shorter_side=9", "--max_pixels=9"],
+)
+def test_settings_of_folders_are_refused_for_other_datasets(scenes, setting):
+    name, value = setting.removeprefix("--").split("=")
+    data = dataclasses.replace(scenes, **{name: int(value) if value.isdigit() else value})
+    with pytest.raises(UserError, match=f"{setting} is for a folder .*give --dataset=folder/NAME"):
+        catalog.prepare_dataset(data)
+
+
+def test_boxes_without_their_folder_are_refused(photos):
+    data = dataclasses.replace(photos, folder="", boxes_csv="boxes.csv")
+    with pytest.raises(UserError, match=r"--boxes_csv=boxes\.csv .* give --folder"):
+        catalog.prepare_dataset(data)
+
+
+def left_by_a_killed_process(parent):
+    """What preparing leaves behind when its process is killed."""
+    (parent / "incomplete.ABCDEF_1.0.0").mkdir(parents=True)
+    (parent / "incomplete.ABCDEF_1.0.0/folder-train.tfrecord").write_bytes(b"half")
+    (parent / "incomplete.ABCDEF_2.0.0").mkdir()
+    (parent / "unfinished-1.0.0").write_text("123\n")
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path, capsys):
+    parent = tmp_path / "records/folder/mine"
+    left_by_a_killed_process(parent)
+    prepare(tmp_path, {"train": 5})
+    assert "incomplete.ABCDEF_1.0.0, which a killed process has left" in capsys.readouterr().out
+    assert sorted(path.name for path in parent.iterdir()) == ["1.0.0", "incomplete.ABCDEF_2.0.0"]
+
+
+def test_what_others_are_writing_is_left_alone(tmp_path):
+    make_folder(tmp_path / "images", {"train": 5})
+    parent = tmp_path / "records/folder/mine"
+    left_by_a_killed_process(parent)
+    # The file says that a process was killed; but here is one that holds the lock.
+    with locked(parent / "unfinished-1.0.0", "busy"):
+        with pytest.raises(UserError, match=r"folder/mine is being prepared in .* by another"):
+            catalog.prepare_dataset(folder(tmp_path))
+        assert len(list(parent.iterdir())) == 3
+    catalog.prepare_dataset(folder(tmp_path))
+    assert (parent / "incomplete.ABCDEF_1.0.0").exists()
+
+
+def test_preparing_that_fails_leaves_no_folders(tmp_path):
+    make_folder(tmp_path / "images", {"train": 5})
+    (tmp_path / "images/train/cat/3.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"3\.png cannot be used"):
+        catalog.prepare_dataset(folder(tmp_path))
+    assert not (tmp_path / "records/folder").exists()
 
 
 def test_preparing_again_changes_nothing(photos):

@@ -1,9 +1,12 @@
 """Names of datasets to datasets; the place to make a new source of data known."""
 
+import contextlib
 import pathlib
 import re
+import shutil
 import socket
 import urllib.request
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import tensorflow as tf
@@ -11,14 +14,18 @@ import tensorflow_datasets as tfds
 
 from tnet_tf.config import DataConfig
 from tnet_tf.errors import UserError
-from tnet_tf.inputs import digit_scenes, records
+from tnet_tf.inputs import digit_scenes, record_folder, records
 
 # TFDS knows these two by their names from their definition on.
 from tnet_tf.inputs.builders import imagenet100, tiny_imagenet  # noqa: F401
 from tnet_tf.inputs.builders.digit_scenes import DigitScenes
 from tnet_tf.inputs.builders.image_files import Limits
 from tnet_tf.inputs.builders.image_folder import ImageFolder
-from tnet_tf.inputs.dataset import Dataset, base, describe
+from tnet_tf.inputs.dataset import Dataset, describe, warn_of_overlap
+from tnet_tf.locking import locked
+
+# Settings that only `folder/NAME` is prepared by.
+_FOLDER_SETTINGS = ("folder", "boxes_csv", "max_shorter_side", "max_pixels", "on_bad_image")
 
 __all__ = ["Dataset", "is_prepared", "open_dataset", "prepare_command", "prepare_dataset"]
 
@@ -33,19 +40,21 @@ def open_dataset(data: DataConfig) -> Dataset:
       UserError: the dataset is unknown, not prepared or damaged; a split is missing or empty; a
         feature that is needed does not exist. One line that says what to do.
     """
-    path = _path(data)
+    name, path = _place(data)
     if not path.exists():
         raise UserError(f"{data.dataset} is not prepared; run: {prepare_command(data)}")
     # What is on disk decides, not what the code would prepare today.
-    builder = tfds.builder_from_directory(path)
+    builder = record_folder.open_folder(path, name)
     dataset = describe(builder, data)
     if dataset.scene_size is not None and dict(builder.info.metadata) != digit_scenes.settings():
         raise UserError(
             f"{path} holds scenes composed with other settings; delete it and run: "
             f"{prepare_command(data)}"
         )
-    for split in dict.fromkeys(base(part) for s in dataset.splits for part in s.split("+")):
+    for split in dict.fromkeys(b for s in dataset.splits for b in dataset.base_splits(s)):
         records.check_shards(builder.info.splits[split])
+    dataset.check_features()
+    warn_of_overlap(dataset)
     return dataset
 
 
@@ -60,6 +69,7 @@ def prepare_dataset(data: DataConfig, least_image_side: int = 1) -> Dataset:
       UserError: the dataset is unknown, cannot be downloaded, or its source is not as it should be;
         nothing is left then. Or it is prepared already, but from other files or settings.
     """
+    _check_folder_settings(data)
     if is_prepared(data):
         _check_source_unchanged(data)
         return open_dataset(data)
@@ -67,7 +77,10 @@ def prepare_dataset(data: DataConfig, least_image_side: int = 1) -> Dataset:
     if _is_public(data):
         _check_reachable(builder, data)
     try:
-        builder.download_and_prepare(file_format="tfrecord")
+        with _only_one(data):
+            if is_prepared(data):  # By another process, meanwhile.
+                _check_source_unchanged(data)
+            builder.download_and_prepare(file_format="tfrecord")
     except (UserError, KeyboardInterrupt):
         raise
     except Exception as error:  # downloads, manual steps and disks fail in ways of their own
@@ -82,7 +95,7 @@ def prepare_dataset(data: DataConfig, least_image_side: int = 1) -> Dataset:
 
 def is_prepared(data: DataConfig) -> bool:
     """Whether the records of a dataset exist."""
-    return _path(data).exists()
+    return _place(data)[1].exists()
 
 
 def prepare_command(data: DataConfig) -> str:
@@ -95,13 +108,48 @@ def prepare_command(data: DataConfig) -> str:
     return command
 
 
+@contextlib.contextmanager
+def _only_one(data: DataConfig) -> Iterator[None]:
+    """Keeps others from preparing the same meanwhile, and clears up after one that was killed."""
+    name, path = _place(data)
+    busy = f"{data.dataset} is being prepared in {data.data_dir} by another process"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(path.with_name(f"unfinished-{path.name}"), busy) as left_behind:
+            # TFDS writes into such folders and moves them in the end.
+            for folder in path.parent.glob(f"incomplete.*_{path.name}") if left_behind else ():
+                print(f"removing {folder}, which a killed process has left", flush=True)
+                shutil.rmtree(folder)
+            yield
+    finally:
+        with contextlib.suppress(OSError):  # A folder that holds something stays.
+            for folder in path.parents:
+                folder.rmdir()
+                if folder.name == name:
+                    break
+
+
+def _check_folder_settings(data: DataConfig) -> None:
+    if _name(data)[0] == "folder":
+        return
+    for name in _FOLDER_SETTINGS:
+        value = getattr(data, name)
+        if value != getattr(DataConfig(), name):
+            raise UserError(
+                f"--{name}={value} is for a folder of images, not for --dataset={data.dataset}; "
+                "give --dataset=folder/NAME, with a name for the folder's records"
+            )
+
+
 def _name(data: DataConfig) -> tuple[str, str]:
-    source, _, configuration = data.dataset.partition("/")
-    if source == "folder" and not re.fullmatch(r"[A-Za-z0-9_.-]+", configuration):
+    source, slash, configuration = data.dataset.partition("/")
+    if source == "folder" and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", configuration):
         raise UserError(
             f"--dataset={data.dataset}: give the folder's records a name of letters, digits, '_', "
             "'-' and '.', for example folder/clothing"
         )
+    if slash and not configuration:
+        raise UserError(f"--dataset={data.dataset} ends with '/'; leave that out")
     return source, configuration
 
 
@@ -109,12 +157,14 @@ def _is_public(data: DataConfig) -> bool:
     return _name(data)[0] not in ("digit_scenes", "folder")
 
 
-def _path(data: DataConfig) -> pathlib.Path:
-    """The folder of the records, whether it exists or not."""
+def _place(data: DataConfig) -> tuple[str, pathlib.Path]:
+    """A dataset's own name, and the folder of its records, whether it exists or not."""
     source, configuration = _name(data)
     if source == "folder":
-        return pathlib.Path(data.data_dir, source, configuration, str(ImageFolder.VERSION))
-    return pathlib.Path(_builder(data).data_path)
+        version = str(ImageFolder.VERSION)
+        return source, pathlib.Path(data.data_dir, source, configuration, version)
+    builder = _builder(data)
+    return builder.name, pathlib.Path(builder.data_path)
 
 
 def _builder(data: DataConfig, least_image_side: int = 1) -> tfds.core.DatasetBuilder:
@@ -126,8 +176,8 @@ def _builder(data: DataConfig, least_image_side: int = 1) -> tfds.core.DatasetBu
         return _folder_builder(data, least_image_side)
     try:
         return tfds.builder(data.dataset, data_dir=data.data_dir, try_gcs=False)
-    except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
-        reason = next(iter(str(error).splitlines()), "")
+    except Exception as error:  # TFDS raises what it likes for what it doesn't know
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UserError(
             f"--dataset={data.dataset} is unknown: give digit_scenes, folder/NAME or the name of a "
             f"TFDS dataset ({reason})"
@@ -174,20 +224,25 @@ def _check_reachable(builder: tfds.core.DatasetBuilder, data: DataConfig) -> Non
 
 def _check_source_unchanged(data: DataConfig) -> None:
     """Compares a prepared folder with what it would be prepared from now, if that is given."""
-    if not data.dataset.startswith("folder/") or not data.folder:
+    if not data.dataset.startswith("folder/"):
         return
-    path = _path(data)
-    before, now = (
-        tfds.builder_from_directory(path).info.metadata["source"],
-        _folder_builder(data).source,
-    )
+    name, path = _place(data)
+    before = record_folder.open_folder(path, name).info.metadata["source"]
+    if data.folder:
+        now = _folder_builder(data).source
+    elif data.boxes_csv:
+        raise UserError(f"--boxes_csv={data.boxes_csv} has boxes for a folder: give --folder")
+    elif data.max_shorter_side:
+        now = {**before, "max_shorter_side": data.max_shorter_side}
+    else:
+        return
     changes = {
-        "fingerprint": f"other files ({before['files']} images then, {now['files']} now)",
+        "fingerprint": f"other files ({before.get('files')} images then, {now.get('files')} now)",
         "boxes": "other boxes",
-        "max_shorter_side": f"--max_shorter_side={before['max_shorter_side']}",
+        "max_shorter_side": f"--max_shorter_side={before.get('max_shorter_side')}",
     }
     for name, change in changes.items():
-        if before[name] != now[name]:
+        if before.get(name) != now.get(name):
             raise UserError(
                 f"{data.dataset} is prepared already, from {change}; delete {path} to prepare it "
                 "again, or give another name"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,8 +10,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tnet_tf.config import DataConfig
-from tnet_tf.errors import UserError
-from tnet_tf.inputs import decoding, records
+from tnet_tf.errors import DoubtfulSettings, UserError
+from tnet_tf.inputs import decoding, record_folder, records, splits
 from tnet_tf.inputs.builders.digit_scenes import DigitScenes
 
 Splits = tuple[str, str, str]
@@ -69,24 +70,20 @@ class Dataset:
 
     def composes(self, split: str) -> bool:
         """Whether the records of a split are single digits to compose scenes of."""
-        return self.scene_size is not None and base(split) == "train"
+        return self.scene_size is not None and "train" in self.base_splits(split)
+
+    def base_splits(self, split: str) -> list[str]:
+        """Names of the splits that a split, slice or sum of them takes examples from."""
+        return list(dict.fromkeys(part.split for part in splits.ranges(self.builder.info, split)))
 
     def shards(self, split: str) -> list[records.Shard]:
         """The files of a split and which of their records belong to it.
 
         Raises:
-          UserError: for a split that is unknown, malformed or empty.
+          UserError: see `splits.ranges`.
         """
-        try:
-            shards = records.shards_of(self.builder.info.splits[split])
-        except (ValueError, KeyError, AssertionError) as error:
-            raise UserError(
-                f"{self.name} has no split {split!r}, only "
-                f"{', '.join(self.builder.info.splits)} and slices such as 'train[:90%]'"
-            ) from error
-        if not shards:
-            raise UserError(f"split {split!r} of {self.name} is empty")
-        return shards
+        splits.ranges(self.builder.info, split)
+        return records.shards_of(self.builder.info.splits[split])
 
     @functools.cached_property
     def _features(self) -> tfds.features.FeaturesDict:
@@ -107,13 +104,40 @@ class Dataset:
           Image, uint8 (height, width, 3), or (height, width, 1) where all images are grey; label,
           int64 (); box, float32 (4,), the largest one where there are several, zeros for none.
         """
-        example = self._features.deserialize_example(
-            record, decoders={self.image_feature: tfds.decode.SkipDecoding()}
-        )
+        example = self._fields(record)
         channels = 1 if self.builder.info.features[self.image_feature].shape[-1] == 1 else 3
         image = decoding.decode(example[self.image_feature], channels)
         box = _largest(_boxes(example, self.box_feature)) if self.box_feature else tf.zeros(4)
-        return image, example[self.label_feature], box
+        label, classes = example[self.label_feature], len(self.classes)
+        tf.debugging.assert_non_negative(label, "an example without label")
+        tf.debugging.assert_less(label, tf.cast(classes, label.dtype), f"only {classes} classes")
+        return image, label, box
+
+    def check_features(self) -> None:
+        """Checks on the first record of each split in use that records are as described.
+
+        Raises:
+          UserError: names both files.
+        """
+        described = self.builder.data_path / record_folder.FEATURES
+        for split in dict.fromkeys(self.splits):
+            path = self.shards(split)[0].path
+            try:
+                for record in tf.data.TFRecordDataset(path).take(1):
+                    self._fields(record)
+            except tf.errors.DataLossError as error:
+                raise records.damaged(path, f"is damaged: {error.message}") from error
+            except Exception as error:  # TFDS raises what it likes for what it can't parse
+                reason = " ".join(str(error).split())[:200]
+                raise records.damaged(
+                    described, f"does not describe the records of {path}: {reason}"
+                ) from error
+
+    def _fields(self, record: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The features of a record that are read, the image still encoded."""
+        return self._features.deserialize_example(
+            record, decoders={self.image_feature: tfds.decode.SkipDecoding()}
+        )
 
     def regions(self, record: tf.Tensor) -> tf.Tensor:
         """The boxes of one serialized example that are examples of their own, float32 (r, 4).
@@ -151,13 +175,16 @@ def describe(builder: tfds.core.DatasetBuilder, data: DataConfig) -> Dataset:
     """
     image, label = _image_and_label(builder)
     train, validation, test = _splits(builder, data)
+    classes = tuple(builder.info.features[label].names)
+    if not classes:
+        raise records.damaged(builder.data_path / record_folder.FEATURES, "tells of no classes")
     dataset = Dataset(
         name=data.dataset,
         builder=builder,
         train_split=data.train_split or train,
         validation_split=data.validation_split or validation,
         test_split=data.test_split or test,
-        classes=tuple(builder.info.features[label].names),
+        classes=classes,
         image_feature=image,
         label_feature=label,
         box_feature=_box_feature(builder),
@@ -227,15 +254,28 @@ def _first(names: Iterable[str], wanted: tuple[str, ...]) -> str:
     return next((name for name in wanted if name in names), "")
 
 
-def base(split: str) -> str:
-    """The split that a slice is taken from."""
-    return split.partition("[")[0]
-
-
 def _check_split(dataset: Dataset, flag: str, split: str) -> None:
-    if dataset.scene_size is not None and "+" in split:
-        raise UserError(f"{flag}={split}: digits and scenes of {dataset.name} cannot be mixed")
     try:
-        dataset.shards(split)
+        bases = dataset.base_splits(split)
     except UserError as error:
         raise UserError(f"{flag}={split}: {error}") from error
+    if dataset.scene_size is not None and "train" in bases and bases[1:]:
+        raise UserError(f"{flag}={split}: digits and scenes of {dataset.name} cannot be mixed")
+
+
+def warn_of_overlap(dataset: Dataset) -> None:
+    """Warns of examples that are trained on and evaluated, too."""
+    info, train = dataset.builder.info, dataset.train_split
+    trained = splits.ranges(info, train)
+    for purpose, split in (
+        ("validation", dataset.validation_split),
+        ("test", dataset.test_split),
+    ):
+        count = splits.shared(trained, splits.ranges(info, split))
+        if count:
+            warnings.warn(
+                f"--train_split={train} and --{purpose}_split={split} share {count} examples; "
+                "accuracy on examples that were trained on says nothing about others",
+                DoubtfulSettings,
+                stacklevel=3,
+            )

@@ -23,6 +23,14 @@ _BLOCK = 16
 # TFRecord adds a length (8 bytes) and two checksums (4 bytes each) to every record.
 _RECORD_OVERHEAD = 16
 
+# What TensorFlow raises for a record, or a file of them, that it can't read.
+_UNREADABLE = (
+    tf.errors.DataLossError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+)
+
 
 class Shard(NamedTuple):
     """A file of records and which of them to read."""
@@ -106,28 +114,57 @@ def _interleave(order: tf.Tensor, shards: Sequence[Shard], cycle: int) -> tf.dat
     )
 
 
+def damaged(path: str | os.PathLike, problem: str) -> UserError:
+    """The error of a file of a prepared dataset that can't be used.
+
+    Args:
+      path: of the file.
+      problem: what is wrong, to follow the path in a sentence.
+    """
+    folder = os.path.dirname(os.fspath(path))
+    return UserError(
+        f"{os.fspath(path)} {problem}; delete the folder {folder} and prepare the dataset again"
+    )
+
+
+def check_readable(path: str | os.PathLike) -> None:
+    """Checks that a file of a prepared dataset is there, can be read and has content.
+
+    Raises:
+      UserError: names the file.
+    """
+    if not os.path.lexists(path):
+        raise damaged(path, "is missing")
+    if not os.path.isfile(path):  # Opening what is no file may wait for ever.
+        raise damaged(path, "is not a file")
+    try:
+        with open(path, "rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise damaged(path, f"can't be read ({error.strerror})") from error
+    if empty:
+        raise damaged(path, "is empty (0 bytes)")
+
+
 def check_shards(split: tfds.core.SplitInfo) -> None:
     """Checks, without reading them, that a split's files are there and complete.
 
     Raises:
-      UserError: names the first file that is missing, empty or too short.
+      UserError: names the first file that is missing, unreadable, empty, or has other than its
+        number of records.
     """
     paths = [os.fspath(path) for path in split.filepaths]
     for path in paths:
-        if not os.path.exists(path):
-            raise UserError(f"{path} is missing; prepare the dataset again")
-        if os.path.getsize(path) == 0:
-            raise UserError(f"{path} is empty (0 bytes); prepare the dataset again")
+        check_readable(path)
     expected = split.num_bytes + _RECORD_OVERHEAD * split.num_examples
-    if sum(map(os.path.getsize, paths)) >= expected:
+    if sum(map(os.path.getsize, paths)) == expected:
         return
     for path, length in zip(paths, split.shard_lengths, strict=True):
         found = _count(path)
-        if found != length:
-            raise UserError(
-                f"{path} is cut off: {found} of its {length} records are whole; "
-                "prepare the dataset again"
-            )
+        if found < length:
+            raise damaged(path, f"is cut off: {found} of its {length} records are whole")
+        if found > length:
+            raise damaged(path, f"has {found} records, and not {length} as dataset_info.json says")
 
 
 def _count(path: str) -> int:
@@ -156,7 +193,7 @@ def damaged_records(shards: Sequence[Shard], read: Callable[[tf.Tensor], object]
     """
     try:
         yield
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as e:
+    except _UNREADABLE as e:
         # An operation of the model raises the same classes; only the pipeline's are worth a search.
         if not re.search("Iterator|corrupted record|Decode|Could not parse", str(e)):
             raise
@@ -164,7 +201,7 @@ def damaged_records(shards: Sequence[Shard], read: Callable[[tf.Tensor], object]
         if found is None:
             raise
         path, problem = found
-        raise UserError(f"{path} is damaged: {problem}; prepare the dataset again") from e
+        raise damaged(path, f"is damaged: {problem}") from e
 
 
 def find_damage(
