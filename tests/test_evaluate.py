@@ -135,6 +135,16 @@ def test_a_run_that_does_not_exist_is_a_users_mistake(config, tmp_path):
         evaluate.main(change(config, "train", run_dir=str(tmp_path / "none")))
 
 
+def test_a_cost_that_can_not_be_counted_is_told_before_images_are_read(config, monkeypatch, capsys):
+    def refuse(*network):
+        raise UserError("the cost of FFT can't be counted")
+
+    monkeypatch.setattr(evaluate.cost, "gflops_by_locations", refuse)
+    with pytest.raises(UserError, match="FFT"):
+        evaluate.main(config)
+    assert "evaluating" not in capsys.readouterr().err
+
+
 def robustly(config, **changes):
     """Settings with a few trials."""
     few = {"corruptions": ("fog",), "severities": (3,), "attack": ("pgd",), "attack_steps": (2,)}

@@ -72,14 +72,8 @@ def _measure(
     locations: tuple[int, ...] = ()
     if config.model.model != "feedforward":
         locations = config.eval.eval_locations or config.model.locations
-    with pipeline.record_errors(dataset):
-        results = Evaluation(model).run(
-            _test_batches(config, dataset),
-            [Accuracy(), AttentionPolicy(), examples],
-            locations,
-            progress=True,
-        )
-    return {
+    # Before the long work, since a cost that can't be counted is an error.
+    described = {
         "run_dir": config.train.run_dir,
         "checkpoint": config.eval.checkpoint,
         "model": config.model.model,
@@ -90,8 +84,15 @@ def _measure(
         "locations": list(locations),
         "parameters": cost.parameters(model),
         "gflops_by_locations": cost.gflops_by_locations(model, config.data.image_size, locations),
-        **results,
     }
+    with pipeline.record_errors(dataset):
+        results = Evaluation(model).run(
+            _test_batches(config, dataset),
+            [Accuracy(), AttentionPolicy(), examples],
+            locations,
+            progress=True,
+        )
+    return {**described, **results}
 
 
 def _test_batches(config: Config, dataset: Dataset) -> tf.data.Dataset:

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.networks import CUB, FMOW, IMAGENET, MGNET, TINY, TINY_MGNET, build
+from tnet_tf.errors import UserError
 from tnet_tf.evaluation.cost import (
     gflops,
     gflops_by_locations,
@@ -252,8 +253,21 @@ class Loop(FeedForward):
 
 
 def test_loops_are_refused_because_their_cost_is_not_known():
-    with pytest.raises(ValueError, match="can't be counted"):
+    with pytest.raises(UserError, match=r"the cost of \w*While \(.+\) can't be counted; if you"):
         gflops(Loop(PlainCNN(), classes=4), (64, 64))
+
+
+class Inverting(FeedForward):
+    """Multiplies in a way of which the paper says nothing."""
+
+    def call(self, images, **settings):
+        inverse = tf.linalg.inv(images[..., 0])
+        return super().call(images + tf.reduce_mean(inverse), **settings)
+
+
+def test_operations_of_unknown_cost_are_refused():
+    with pytest.raises(UserError, match=r"the cost of MatrixInverse \(.+\) can't be counted"):
+        gflops(Inverting(PlainCNN(), classes=4), (64, 64))
 
 
 class Selective(FeedForward):
@@ -264,5 +278,5 @@ class Selective(FeedForward):
 
 
 def test_work_that_depends_on_what_images_show_is_refused():
-    with pytest.raises(ValueError, match="no shape known"):
+    with pytest.raises(UserError, match="is not known in advance"):
         gflops(Selective(PlainCNN(), classes=4), (64, 64))

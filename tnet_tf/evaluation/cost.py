@@ -7,14 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import keras
 import tensorflow as tf
 
-_CALLS = (
-    "PartitionedCall",
-    "StatefulPartitionedCall",
-    "If",
-    "StatelessIf",
-    "While",
-    "StatelessWhile",
-)
+from tnet_tf.evaluation.multiplications import multiplications
 
 
 def gflops(
@@ -36,7 +29,8 @@ def gflops(
         network's own. (0,) attends to nothing, but finds out where it would.
 
     Raises:
-      ValueError: for a graph whose operations or shapes are not known in advance.
+      UserError: for a graph with operations whose cost is not known, or shapes that are not known
+        in advance, see `multiplications`.
     """
 
     def predict(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -45,7 +39,7 @@ def gflops(
 
     with _nested_functions_inlined():
         traced = tf.function(predict).get_concrete_function(tf.TensorSpec((1, *image_size, 3)))
-    return sum(map(_multiplications, _operations_behind(traced.outputs))) / 1e9
+    return sum(map(multiplications, _operations_behind(traced.outputs))) / 1e9
 
 
 def gflops_by_locations(
@@ -128,29 +122,3 @@ def _operations_behind(outputs: Iterable[tf.Tensor]) -> list[tf.Operation]:
             found[operation.name] = operation
             waiting.extend(tensor.op for tensor in operation.inputs)
     return list(found.values())
-
-
-def _multiplications(operation: tf.Operation) -> int:
-    """Multiplications of one operation by appendix eq. 10; 0 for kinds that are not counted."""
-    if operation.type in _CALLS:
-        raise ValueError(f"{operation.name} hides operations, whose cost can't be counted")
-    if operation.type == "Conv2D":
-        height, width, channels, _ = _shape(operation.inputs[1])
-        per_output = height * width * channels
-    elif operation.type == "DepthwiseConv2dNative":
-        height, width, _, _ = _shape(operation.inputs[1])
-        per_output = height * width
-    elif operation.type in ("MatMul", "BatchMatMulV2"):
-        flag = "transpose_a" if operation.type == "MatMul" else "adj_x"
-        per_output = _shape(operation.inputs[0])[-2 if operation.get_attr(flag) else -1]
-    elif operation.type == "Mul" and operation.name.split("/")[-1].startswith("gated"):
-        per_output = 1
-    else:
-        return 0
-    return per_output * math.prod(_shape(operation.outputs[0]))
-
-
-def _shape(tensor: tf.Tensor) -> list[int]:
-    if not tensor.shape.is_fully_defined():
-        raise ValueError(f"{tensor.name} has no shape known in advance: {tensor.shape}")
-    return tensor.shape.as_list()
