@@ -1,4 +1,4 @@
-"""Ways in which files get damaged."""
+"""Ways in which the files of a prepared dataset get damaged, besides those of `tests.damage`."""
 
 import json
 import os
@@ -70,24 +70,6 @@ def other_json(content: Any) -> Iterator[Any]:
             else:
                 part[keys[-1]] = value
             yield changed
-
-
-def at_random(content: bytes, seed: int) -> bytes:
-    """The content with some bytes flipped, overwritten, left out or put in."""
-    source = random.Random(seed)
-    start = source.randrange(len(content))
-    stop = source.randrange(start, len(content)) + 1
-    noise = source.randbytes(source.randint(1, 16))
-    flipped = bytes([content[start] ^ 1 << source.randrange(8)])
-    return source.choice(
-        [
-            content[:start] + flipped + content[start + 1 :],
-            content[:start] + noise + content[start + len(noise) :],
-            content[:start] + content[stop:],
-            content[:start] + noise + content[start:],
-            content[:start],
-        ]
-    )
 
 
 def _paths(content: Any) -> Iterator[tuple]:

@@ -4,9 +4,11 @@ import pathlib
 import random
 import shutil
 
+import numpy as np
 import pytest
 
-from tests.inputs.damage import DAMAGES, JSON_DAMAGES, at_random, copy, other_json
+from tests.damage import at_random
+from tests.inputs.damage import DAMAGES, JSON_DAMAGES, copy, other_json
 from tnet_tf.errors import UserError
 from tnet_tf.inputs import catalog, pipeline, records
 
@@ -143,7 +145,7 @@ def damaged_at_random(folder):
     """Files, records too, and contents that are damaged somewhere."""
     for path in sorted(folder.iterdir()):
         for seed in range(100):
-            yield path, at_random(path.read_bytes(), seed)
+            yield path, at_random(path.read_bytes(), np.random.default_rng(seed))
 
 
 def check_read_or_told(data, cases):

@@ -20,6 +20,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from tests.damage import WAYS, Random, empty, flipped, garbage, truncated, zeroed
 from tests.training.runs import prepared, short_run
 from tnet_tf.errors import UserError
 from tnet_tf.inputs import catalog
@@ -28,37 +29,7 @@ from tnet_tf.models.published_weights import load_pretrained, variable_names
 from tnet_tf.training.checkpoints import load_model
 from tnet_tf.training.trainer import Trainer
 
-Random = np.random.Generator
 _VALUES = (None, True, -1, 0.5, "text", [], [1, "a"], {}, [[1]], 1e400)
-
-
-def truncated(content: bytes, random: Random) -> bytes:
-    return content[: random.integers(len(content))]
-
-
-def flipped(content: bytes, random: Random) -> bytes:
-    """One to eight bits are others."""
-    changed = bytearray(content)
-    for place in random.integers(len(content), size=random.integers(1, 9)):
-        changed[place] ^= 1 << random.integers(8)
-    return bytes(changed)
-
-
-def zeroed(content: bytes, random: Random) -> bytes:
-    start, length = random.integers(len(content)), random.integers(1, 4097)
-    return (content[:start] + bytes(length) + content[start + length :])[: len(content)]
-
-
-def garbage(content: bytes, random: Random) -> bytes:
-    return random.bytes(len(content))
-
-
-def empty(content: bytes, random: Random) -> bytes:
-    return b""
-
-
-def lengthened(content: bytes, random: Random) -> bytes:
-    return content + random.bytes(100)
 
 
 def other_json(content: bytes, random: Random) -> bytes:
@@ -102,7 +73,6 @@ def repacked(content: bytes, random: Random) -> bytes:
     return written.getvalue()
 
 
-WAYS = (truncated, flipped, zeroed, garbage, empty, lengthened)
 FILES: dict[str, tuple[Callable[[bytes, Random], bytes], ...]] = {
     "best.keras": (*WAYS, repacked, repacked, repacked),
     "config.json": (*WAYS, other_json, other_json, other_json),

@@ -37,6 +37,32 @@ def test_the_lock_ends_with_a_killed_process(tmp_path):
         pass
 
 
+def test_what_a_killed_training_left_unfinished_is_removed(tmp_path):
+    whole = {"config.json", "best.keras", "unfinished-export/saved_model.pb"}
+    whole |= {f"checkpoints/{name}" for name in ("checkpoint", "ckpt-2.index")}
+    whole |= {f"checkpoints/ckpt-2.data-0000{part}-of-00002" for part in range(2)}
+    unfinished = {
+        "unfinished-best.keras",
+        "unfinished-config.json",
+        "checkpoints/checkpoint.tmp0123abcd",
+        "checkpoints/ckpt-4.data-00000-of-00001",
+        "checkpoints/ckpt-4_temp/part-00000-of-00001.data-00000-of-00001.tempstate5",
+    }
+
+    def left():
+        return {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+
+    for name in whole | unfinished:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    with held(str(tmp_path)):
+        assert left() == whole | unfinished | {LOCK}  # Nothing tells of a killed process.
+    (tmp_path / LOCK).write_text("123")
+    with held(str(tmp_path)):
+        assert left() == whole | {LOCK}
+    assert not (tmp_path / "checkpoints/ckpt-4_temp").exists()
+
+
 def test_a_folder_to_which_nothing_was_written_goes_again(tmp_path):
     with held(str(tmp_path / "new" / "run")):
         assert (tmp_path / "new" / "run").is_dir()

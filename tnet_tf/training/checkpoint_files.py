@@ -1,10 +1,11 @@
-"""The files of a run's checkpoints: which is the last one, and whether it is whole.
+"""The files of a run's checkpoints: which is the last one, whether it is whole, what is unfinished.
 
 In run_dir/checkpoints, `checkpoint` names the checkpoints and is written last; of the checkpoint of
 step N, `ckpt-N.index` says what it holds, and `ckpt-N.data-..` has the values with their checksums.
 """
 
 import contextlib
+import shutil
 from pathlib import Path
 
 import tensorflow as tf
@@ -12,6 +13,8 @@ import tensorflow as tf
 from tnet_tf.errors import UserError, first_line
 
 CHECKPOINTS = "checkpoints"
+# Beside the best model and the settings, while these are written.
+UNFINISHED = UNFINISHED_BEST, UNFINISHED_CONFIG = "unfinished-best.keras", "unfinished-config.json"
 _STEP = "step/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -34,6 +37,17 @@ def last_checkpoint(run_dir: Path) -> str | None:
             read_everything(path)
             return path
     return None
+
+
+def remove_unfinished(run_dir: Path) -> None:
+    """Removes what a killed training was writing; no other may be running."""
+    folder = run_dir / CHECKPOINTS
+    whole = {index.stem for index in folder.glob("ckpt-*.index")}
+    lost = [data for data in folder.glob("ckpt-*.data-*") if data.stem not in whole]
+    for path in (*lost, *folder.glob("checkpoint.tmp*"), *map(run_dir.joinpath, UNFINISHED)):
+        path.unlink(missing_ok=True)
+    for parts in folder.glob("ckpt-*_temp"):
+        shutil.rmtree(parts)
 
 
 def step_of(checkpoint: str) -> int:

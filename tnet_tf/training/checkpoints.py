@@ -24,7 +24,13 @@ from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.keras_file import load_keras
 from tnet_tf.models.published_weights import variable_names
-from tnet_tf.training.checkpoint_files import CHECKPOINTS, last_checkpoint, read_everything
+from tnet_tf.training.checkpoint_files import (
+    CHECKPOINTS,
+    UNFINISHED_BEST,
+    UNFINISHED_CONFIG,
+    last_checkpoint,
+    read_everything,
+)
 
 CONFIG, BEST = "config.json", "best.keras"
 _CLASSES = "classes/.ATTRIBUTES/VARIABLE_VALUE"
@@ -110,7 +116,7 @@ class Checkpoints:
         Raises:
           UserError: when it can't be written.
         """
-        temporary = self.run_dir / f"unfinished-{BEST}"
+        temporary = self.run_dir / UNFINISHED_BEST
         with self._writing("best model"):
             try:
                 model.save(temporary)
@@ -157,7 +163,7 @@ def keep_config(config: Config) -> None:
     path = Path(config.train.run_dir) / CONFIG
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".unfinished")
+        temporary = path.with_name(UNFINISHED_CONFIG)
         temporary.write_text(config.to_json())
         os.replace(temporary, path)
     except OSError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tnet_tf.errors import UserError
 from tnet_tf.locking import locked
+from tnet_tf.training.checkpoint_files import remove_unfinished
 
 LOCK = "lock"
 
@@ -14,7 +15,8 @@ LOCK = "lock"
 def held(run_dir: str) -> Iterator[None]:
     """Keeps other trainings out of a run's folder, which it makes if need be.
 
-    Folders that it made go again if nothing was written to them.
+    What a killed training left unfinished is removed. Folders that it made go again if nothing was
+    written to them.
 
     Args:
       run_dir: folder of the run.
@@ -32,7 +34,8 @@ def held(run_dir: str) -> Iterator[None]:
                 f"--run_dir={run_dir}: another training is running there; wait until it has ended, "
                 "or give another --run_dir"
             )
-            stack.enter_context(locked(folder / LOCK, busy))
+            if stack.enter_context(locked(folder / LOCK, busy)):
+                remove_unfinished(folder)
         except OSError as error:
             raise UserError(f"--run_dir={run_dir} can't be written: {error}") from error
         yield
