@@ -1,5 +1,9 @@
+import contextlib
+import csv
 import dataclasses
+import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +15,14 @@ from tests.networks import TINY
 from tnet_tf import evaluate
 from tnet_tf.config import Config, DataConfig, EvalConfig, TrainConfig
 from tnet_tf.errors import UserError
+from tnet_tf.evaluation.loop import Evaluation
 from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.models.factory import build_model
 from tnet_tf.training.checkpoints import BEST, keep_config
 
 CLASSES = ("ant", "bee", "cat")
+NUMBERS = ("report.txt", "report.json", "predictions.csv", "confusion.csv")
+PICTURES = ("attention.png", "confusion.png", "calibration.png")
 
 
 def prepared(folder, classes, name="insects"):
@@ -50,7 +57,7 @@ def untrained_run(data, folder):
             data=data,
             model=TINY,
             train=TrainConfig(run_dir=str(folder / "run")),
-            eval=EvalConfig(eval_batch_size=4, figure_images=2),
+            eval=EvalConfig(eval_batch_size=4, figure_images=2, gaze_baselines=False),
         )
     )
 
@@ -66,8 +73,23 @@ def change(config, section, **changes):
     )
 
 
-def test_measures_the_network_on_the_test_split(config):
-    results = evaluate.main(config)
+@pytest.fixture(scope="module")
+def measured(data, tmp_path_factory):
+    """A measurement with everything in it: settings, results, what was printed."""
+    config = untrained_run(data, tmp_path_factory.mktemp("measured"))
+    config = change(config, "eval", gaze_baselines=True)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        results = evaluate.main(config)
+    return config, results, printed.getvalue()
+
+
+def written(config):
+    """Where the results are."""
+    return Path(config.train.run_dir) / "evaluation"
+
+
+def test_measures_the_network_on_the_test_split(measured):
+    config, results, _ = measured
     dataset = catalog.open_dataset(config.data)
     (batch,) = pipeline.evaluation_batches(dataset, "test", config.data, 9)
     outputs = evaluate.load_model(config)(batch.image)
@@ -82,24 +104,63 @@ def test_measures_the_network_on_the_test_split(config):
     assert "recall_by_locations" not in results
 
 
-def test_writes_and_prints_what_it_found(config, tmp_path, capsys):
-    results = evaluate.main(config)
-    folder = tmp_path / "run" / "evaluation"
-    assert {path.name for path in folder.iterdir()} == {
-        "report.txt",
-        "report.json",
-        "attention.png",
-    }
+def test_writes_and_prints_what_it_found(measured):
+    config, results, printed = measured
+    folder = written(config)
+    assert {path.name for path in folder.iterdir()} == {*NUMBERS, *PICTURES}
     assert json.loads((folder / "report.json").read_text()) == results
-    assert (folder / "report.txt").read_text() in capsys.readouterr().out
-    with Image.open(folder / "attention.png") as picture:
-        assert picture.format == "PNG"
+    assert (folder / "report.txt").read_text() in printed
+    for name in PICTURES:
+        with Image.open(folder / name) as picture:
+            assert picture.format == "PNG"
+
+
+def test_the_files_agree_on_what_was_predicted(measured):
+    config, results, _ = measured
+    folder = written(config)
+    with (folder / "predictions.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == 9
+    # Folders are named after the classes.
+    assert [row["file"].split("/")[1] for row in rows] == [row["true"] for row in rows]
+    for count, share in enumerate(results["top1_by_locations"]):
+        hits = [row[f"after_{count}"] == row["true"] for row in rows]
+        assert np.mean(hits) == pytest.approx(share)
+    with (folder / "confusion.csv").open(newline="") as lines:
+        _, *confusion = csv.reader(lines)
+    for true, *counts in confusion:
+        for predicted, count in zip(CLASSES, counts, strict=True):
+            pair = (true, predicted)
+            assert int(count) == sum((row["true"], row["predicted"]) == pair for row in rows)
+    assert [row["images"] for row in results["classes"]] == [3, 3, 3]
+    bins = results["calibration"]["bins"]
+    assert sum(each["images"] for each in bins) == 9
+    confidence = sum(each["images"] * each["confidence"] for each in bins if each["images"])
+    assert confidence == pytest.approx(sum(float(row["probability"]) for row in rows), rel=1e-4)
+
+
+def test_a_learned_gaze_is_held_against_arbitrary_ones(measured):
+    config, results, printed = measured
+    assert list(results["gaze_baselines"]) == ["random", "central"]
+    for found in results["gaze_baselines"].values():
+        assert found["images"] == 9
+        # The thumbnail is the same, and the cost.
+        assert found["top1_by_locations"][0] == results["top1_by_locations"][0]
+        assert len(found["top1_by_locations"]) == len(results["top1_by_locations"])
+        assert len(found["coverage_by_locations"]) == 2
+    rows = [line.split()[:2] for line in printed.splitlines()]
+    for count in ("1", "2"):
+        for gaze in ("learned", "random", "central"):
+            assert [count, gaze] in rows
+    with Image.open(written(config) / "attention.png") as picture:
+        # Two rows of image, thumbnail and two regions are wider than high, but not twice.
+        assert picture.width > 2 * picture.height
 
 
 def test_writes_to_the_folder_asked_for(config, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     evaluate.main(change(config, "eval", report_dir=str(elsewhere), figure_images=0))
-    assert {path.name for path in elsewhere.iterdir()} == {"report.txt", "report.json"}
+    assert {path.name for path in elsewhere.iterdir()} == {*NUMBERS, *PICTURES} - {"attention.png"}
     assert not (tmp_path / "run" / "evaluation").exists()
 
 
@@ -111,12 +172,20 @@ def test_attends_to_as_many_locations_as_asked(config):
 
 
 def test_measures_feedforward_networks_too(config, tmp_path):
-    config = change(config, "model", model="feedforward")
+    config = change(change(config, "model", model="feedforward"), "eval", gaze_baselines=True)
     config = with_run(change(config, "train", run_dir=str(tmp_path / "feedforward")))
     results = evaluate.main(config)
     assert results["locations"] == []
     assert len(results["top1_by_locations"]) == len(results["gflops_by_locations"]) == 1
     assert "coverage_by_locations" not in results
+    assert "gaze_baselines" not in results
+
+
+def test_a_folder_that_can_not_be_written_is_told_before_the_work(config, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(Evaluation, "run", lambda *_, **__: pytest.fail("worked"))
+    with pytest.raises(UserError, match="--report_dir"):
+        evaluate.main(change(config, "eval", report_dir=str(tmp_path / "file" / "inside")))
 
 
 def test_a_network_of_other_classes_is_a_users_mistake(config, tmp_path):

@@ -1,21 +1,28 @@
 """Measures a trained network: python -m tnet_tf.evaluate --flagfile=experiments/demo.flags."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
+from matplotlib.figure import Figure
 
 from tnet_tf import command
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError
-from tnet_tf.evaluation import cost, figures, report, robustness
+from tnet_tf.evaluation import calibration, cost, figures, gaze_baselines, report, robustness
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.attention_policy import AttentionPolicy
-from tnet_tf.evaluation.figures import AttentionExamples
-from tnet_tf.evaluation.loop import Evaluation
+from tnet_tf.evaluation.calibration import Calibration
+from tnet_tf.evaluation.class_report import ClassReport
+from tnet_tf.evaluation.examples import AttentionExamples
+from tnet_tf.evaluation.loop import Evaluation, Evaluator
+from tnet_tf.evaluation.predictions import PredictionRows
 from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.inputs.catalog import Dataset
+from tnet_tf.inputs.names import image_names, name_feature
+from tnet_tf.outputs import Outputs
 from tnet_tf.training.checkpoints import load_model
 
 
@@ -23,9 +30,12 @@ def main(config: Config) -> dict[str, Any]:
     """Measures a trained network on the test split, after every number of attended locations.
 
     Top-1 and top-5 accuracy, with attended locations alone too; where the network looks (coverage,
-    and with boxes precision, recall and hits); FLOPs and parameters. Prints a table and writes
-    report.txt, report.json and attention.png (attended regions of some images) to --report_dir.
-    --eval_locations looks at other numbers of locations than the network was trained with.
+    and with boxes precision, recall and hits), and what it is worth against looking at random and
+    at central places; precision, recall and F1 of every class; calibration; FLOPs and parameters.
+    Prints tables and writes to --report_dir: report.txt and report.json; predictions.csv, a row for
+    every image; confusion.csv and, of up to 40 classes, confusion.png; calibration.png; and
+    attention.png, attended regions of some images, half of them mistakes. --eval_locations looks at
+    other numbers of locations than the network was trained with.
 
     --corruptions and --attack measure top-1 under common corruptions and attacks, too, and how far
     they move the gaze: robustness.txt, robustness.json, robustness.png. That takes long; the same
@@ -38,16 +48,26 @@ def main(config: Config) -> dict[str, Any]:
     dataset = catalog.open_dataset(config.data)
     model = load_model(config)
     _check_classes(model, dataset)
-    examples = AttentionExamples(config.eval.figure_images)
-    results = _measure(config, dataset, model, examples)
-    text = report.to_text(results)
-    print(text)
     folder = Path(config.eval.report_dir or f"{config.train.run_dir}/evaluation")
-    report.write(folder / "report.txt", text.encode())
-    report.write(folder / "report.json", report.to_json(results).encode())
-    figure = examples.figure(dataset.classes, getattr(model, "base_resolution", None))
-    if figure is not None:
-        report.write(folder / "attention.png", figures.png(figure))
+    examples = AttentionExamples(config.eval.figure_images)
+    classes = ClassReport(dataset.classes)
+    with report.WholeFile(folder / "predictions.csv") as predictions:
+        names = image_names(dataset, dataset.test_split)
+        rows = PredictionRows(predictions.write, dataset.classes, name_feature(dataset), names)
+        results = _measure(
+            config,
+            dataset,
+            model,
+            [Accuracy(), AttentionPolicy(), classes, Calibration(), rows, examples],
+        )
+        gazes = _measure_gazes(config, dataset, model, results, examples)
+    resolution = getattr(model, "base_resolution", None)
+    pictures = {
+        "confusion.png": classes.figure(),
+        "calibration.png": calibration.figure(results["calibration"]),
+        "attention.png": examples.figure(dataset.classes, resolution, gazes),
+    }
+    _print_and_write(folder, results, classes, pictures)
     if config.robustness.measures:
         with pipeline.record_errors(dataset):
             batches = _test_batches(config, dataset)
@@ -66,11 +86,11 @@ def _check_classes(model: keras.Model, dataset: Dataset) -> None:
 
 
 def _measure(
-    config: Config, dataset: Dataset, model: keras.Model, examples: AttentionExamples
+    config: Config, dataset: Dataset, model: keras.Model, evaluators: Sequence[Evaluator]
 ) -> dict[str, Any]:
     """Results of all evaluators, the cost, and the settings they depend on."""
     locations: tuple[int, ...] = ()
-    if config.model.model != "feedforward":
+    if model.attends:
         locations = config.eval.eval_locations or config.model.locations
     # Before the long work, since a cost that can't be counted is an error.
     described = {
@@ -88,11 +108,49 @@ def _measure(
     with pipeline.record_errors(dataset):
         results = Evaluation(model).run(
             _test_batches(config, dataset),
-            [Accuracy(), AttentionPolicy(), examples],
+            evaluators,
             locations,
             progress=True,
         )
     return {**described, **results}
+
+
+def _measure_gazes(
+    config: Config,
+    dataset: Dataset,
+    model: keras.Model,
+    results: dict[str, Any],
+    examples: AttentionExamples,
+) -> dict[str, Outputs]:
+    """Adds `gaze_baselines` to the results of networks that look somewhere.
+
+    Returns:
+      By gaze, what the network made of the examples.
+    """
+    locations = tuple(results["locations"])
+    if not (config.eval.gaze_baselines and model.attends and any(locations)):
+        return {}
+    with pipeline.record_errors(dataset):
+        batches = _test_batches(config, dataset)
+        measured = gaze_baselines.measure(model, batches, locations, examples.numbers)
+    results["gaze_baselines"], gazes = measured
+    return gazes
+
+
+def _print_and_write(
+    folder: Path,
+    results: dict[str, Any],
+    classes: ClassReport,
+    pictures: dict[str, Figure | None],
+) -> None:
+    text = report.to_text(results)
+    print(text)
+    report.write(folder / "report.txt", text.encode())
+    report.write(folder / "report.json", report.to_json(results).encode())
+    report.write(folder / "confusion.csv", classes.to_csv().encode())
+    for name, figure in pictures.items():
+        if figure is not None:
+            report.write(folder / name, figures.png(figure))
 
 
 def _test_batches(config: Config, dataset: Dataset) -> tf.data.Dataset:

@@ -9,7 +9,6 @@ from PIL import Image
 from tests.evaluation.arrays import make_batch, make_outputs
 from tnet_tf.evaluation.figures import (
     COLOURS,
-    AttentionExamples,
     attended_image,
     attention_figure,
     png,
@@ -123,6 +122,36 @@ def test_networks_that_attend_to_nothing_show_the_image_alone():
     assert columns(make_figure(locations=0)) == 1
 
 
+def test_other_gazes_stand_beside_the_network_s_own():
+    boxes = random_boxes(2, 2)
+    outputs = make_outputs(np.tile([0.0, 2.0, 0.0], (2, 3, 1)), boxes)
+    central = make_outputs(np.tile([2.0, 0.0, 0.0], (2, 3, 1)), np.tile(boxes[:1, :1], (2, 2, 1)))
+    batch = make_batch([1, 1], [[0, 0, 0, 0], [0.1, 0.2, 0.7, 0.8]], np.zeros((2, 40, 40, 3)))
+    figure = attention_figure(
+        outputs, batch, NAMES, gazes={"random": outputs, "central": central}, most_crops=1
+    )
+    assert columns(figure) == 1 + 2 + 2
+    learned, random_, central_ = figure.axes[0], figure.axes[3], figure.axes[4]
+    assert titles(random_) == "random gaze\npredicted: dog (79%)\n"
+    assert titles(central_) == "central gaze\npredicted: cat (79%)\n"
+    assert to_hex(random_._left_title.get_color()) == to_hex(learned._left_title.get_color())
+    assert to_hex(central_._left_title.get_color()) != to_hex(learned._left_title.get_color())
+
+    def drawn(axes):
+        return [patch.get_bbox().bounds for patch in axes.patches]
+
+    assert drawn(random_) == drawn(learned)
+    assert drawn(central_) != drawn(learned)
+    # The object's box is on all of them.
+    assert [len(axes.patches) for axes in figure.axes[5::5][:1] + figure.axes[8:10]] == [3, 3, 3]
+
+
+def test_networks_that_attend_to_nothing_have_no_other_gazes():
+    outputs = make_outputs(np.zeros((1, 1, 3)))
+    figure = attention_figure(outputs, make_batch([0]), NAMES, gazes={"random": outputs})
+    assert columns(figure) == 1
+
+
 def test_regions_are_shown_at_base_resolution():
     figure = make_figure(locations=1, count=1, base_resolution=(16, 24))
     assert [axes.images[0].get_array().shape for axes in figure.axes] == [
@@ -154,21 +183,3 @@ def test_long_class_names_are_cut_and_dollars_are_no_mathematics():
     assert max(map(len, titles(figure.axes[0]).splitlines())) < 45
     assert "…" in titles(figure.axes[0])
     assert png(figure)
-
-
-def test_keeps_the_first_images_over_several_batches():
-    examples = AttentionExamples(5)
-    for start in (0, 4, 8):
-        values = np.arange(start, start + 4)
-        images = np.broadcast_to(values.reshape(4, 1, 1, 1) / 10, (4, 8, 8, 3))
-        examples.update(make_outputs(boxes=random_boxes(4, 1)), make_batch([0] * 4, image=images))
-    figure = examples.figure(NAMES)
-    shown = [axes.images[0].get_array()[0, 0, 0] for axes in figure.axes[::3]]
-    np.testing.assert_array_equal(shown, np.rint((np.arange(5) / 10 + 1) * 127.5))
-    assert dict(examples.results()) == {}
-
-
-def test_without_images_there_is_no_figure():
-    examples = AttentionExamples(0)
-    examples.update(make_outputs(boxes=random_boxes(4, 1)), make_batch([0] * 4))
-    assert examples.figure(NAMES) is None

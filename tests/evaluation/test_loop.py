@@ -5,6 +5,7 @@ import tensorflow as tf
 from tests.networks import build
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.loop import Evaluation, PaddedBatch
+from tnet_tf.models.gazes import CentralGaze, RandomGaze
 
 
 class Recorder:
@@ -97,11 +98,31 @@ def test_a_later_run_uses_the_weights_of_its_time(batches):
     assert evaluation.run(batches, [Accuracy()])["top1_by_locations"] == [0.2, 0.2, 0.2]
 
 
+def test_a_gaze_knows_the_numbers_of_the_images_in_the_split(batches):
+    recorder, numbers = Recorder(), []
+
+    def gaze(of_batch):
+        numbers.append(of_batch)
+        return CentralGaze(of_batch)
+
+    Evaluation(build(), gaze).run(batches, [recorder], locations=(1,))
+    assert [outputs.cells.tolist() for outputs, _ in recorder.seen] == [[[4]] * 4, [[4]]]
+    # Traced once, for numbers of any batch.
+    assert [part.shape for part in numbers] == [(4,)]
+    random = [Recorder(), Recorder()]
+    for each, size in zip(random, (4, 8), strict=True):
+        evaluation = Evaluation(build(), RandomGaze)
+        evaluation.run(batches.unbatch().batch(size), [each], locations=(2,))
+    first, second = (np.concatenate([outputs.cells for outputs, _ in each.seen]) for each in random)
+    np.testing.assert_array_equal(first, second)
+
+
 def test_shows_progress_only_when_asked(batches, capsys):
     evaluation = Evaluation(build())
     evaluation.run(batches, [Accuracy()])
     assert capsys.readouterr().err == ""
-    evaluation.run(batches, [Accuracy()], progress=True)
+    evaluation.run(batches, [Accuracy()], progress=True, description="central gaze")
     shown = capsys.readouterr().err
+    assert "central gaze" in shown
     assert "2/2" in shown
     assert "batch" in shown

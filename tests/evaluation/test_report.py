@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,23 @@ def test_the_text_says_what_was_measured():
     assert report.table(RESULTS) in text
 
 
+def test_the_text_has_a_section_for_everything_that_was_measured():
+    text = report.to_text(
+        {
+            **RESULTS,
+            "gaze_baselines": {"random": RESULTS},
+            "classes": [{"name": "owl", "images": 1, "precision": 1, "recall": 1, "f1": 1}],
+            **{f"macro_{measure}": 1.0 for measure in ("precision", "recall", "f1")},
+            "confusions": [],
+            "calibration": None,
+        }
+    )
+    sections = text.split("\n\n")
+    assert sections[:2] == report.to_text(RESULTS).strip().split("\n\n")
+    for section, word in zip(sections[2:], ("random", "owl", "calibration"), strict=True):
+        assert word in section
+
+
 def test_json_holds_the_results_as_they_are():
     assert json.loads(report.to_json(RESULTS)) == RESULTS
 
@@ -79,6 +97,37 @@ def test_a_file_that_cannot_be_finished_leaves_the_earlier_one(tmp_path, monkeyp
         report.write(path, b"second")
     assert path.read_bytes() == b"first"
     assert [file.name for file in tmp_path.iterdir()] == ["report.txt"]
+
+
+def test_a_file_written_bit_by_bit_is_there_when_all_of_it_is(tmp_path):
+    path = tmp_path / "new" / "rows.csv"
+    with report.WholeFile(path) as file:
+        for part in (b"a,b\n", b"1,2\n"):
+            file.write(part)
+            assert not path.exists()
+    assert path.read_bytes() == b"a,b\n1,2\n"
+    assert [found.name for found in path.parent.iterdir()] == ["rows.csv"]
+
+
+def test_a_file_that_is_interrupted_leaves_the_earlier_one(tmp_path):
+    path = tmp_path / "rows.csv"
+    report.write(path, b"whole")
+    with pytest.raises(KeyboardInterrupt), report.WholeFile(path) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"whole"
+    assert [found.name for found in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_a_disk_that_fills_up_while_writing_leaves_the_earlier_file(tmp_path, monkeypatch):
+    path = tmp_path / "rows.csv"
+    report.write(path, b"whole")
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, mode: opened(Path("/dev/full"), mode))
+    with pytest.raises(UserError, match="No space left"), report.WholeFile(path) as file:
+        file.write(b"half" * 10000)
+    monkeypatch.undo()
+    assert path.read_bytes() == b"whole"
 
 
 def test_a_folder_that_cannot_be_made_is_a_users_mistake(tmp_path):

@@ -20,9 +20,16 @@ class EvalConfig:
     eval_locations: tuple[int, ...] = setting(
         (), "Locations attended per grid in evaluation, one number per level; default: --locations."
     )
-    figure_images: int = setting(6, "Images in the figure of attended regions; 0: no figure.")
+    figure_images: int = setting(
+        6, "Images in the figure of attended regions, half of them mistakes; 0: no figure."
+    )
+    gaze_baselines: bool = setting(
+        True,
+        "Measure the network looking at random and at central places, too, with as many "
+        "locations; reads the test images twice more. Feed-forward networks have no gaze.",
+    )
     report_dir: str = setting(
-        "", "Folder of table, JSON and figure; default: <run_dir>/evaluation."
+        "", "Folder of tables, JSON and figures; default: <run_dir>/evaluation."
     )
 
     def check(self) -> None:

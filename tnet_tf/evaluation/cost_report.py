@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from tnet_tf.evaluation.figures import COLOURS, png
-from tnet_tf.evaluation.report import aligned
+from tnet_tf.evaluation.tables import aligned
 
 _HEADINGS = ("network", "measured", "GFLOPs", "ms/image", "+-", "R", "peak GB")
 

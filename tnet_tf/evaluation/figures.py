@@ -1,7 +1,7 @@
 """Pictures of where a network looks: the paper's figure 4, and boxes on images for TensorBoard."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from tnet_tf.evaluation.loop import Batch, Value
+from tnet_tf.evaluation.loop import Batch
+from tnet_tf.evaluation.predictions import log_probabilities
+from tnet_tf.evaluation.tables import shortened
 from tnet_tf.outputs import Outputs
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; one per location, in order.
@@ -25,51 +27,20 @@ _SHADOW: list[patheffects.AbstractPathEffect] = [
 ]
 
 
-class AttentionExamples:
-    """Keeps the first images of a split and what the network made of them, for a figure.
-
-    Args:
-      count: how many images to keep.
-    """
-
-    def __init__(self, count: int):
-        self.count = count
-        self._kept: list[tuple[Outputs, Batch]] = []
-
-    def update(self, outputs: Outputs, batch: Batch) -> None:
-        """Keeps images while there are too few, see `tnet_tf.evaluation.loop.Evaluator`."""
-        room = self.count - sum(len(batch.label) for _, batch in self._kept)
-        if room > 0:
-            rows = slice(room)
-            kept = tf.nest.map_structure(lambda part: part[rows], outputs)
-            self._kept.append((kept, Batch(*(part[rows] for part in batch))))
-
-    def results(self) -> Iterator[tuple[str, Value]]:
-        """Nothing: pictures are no numbers."""
-        return iter(())
-
-    def figure(
-        self, classes: Sequence[str], base_resolution: tuple[int, int] | None = None
-    ) -> Figure | None:
-        """The figure of the images kept, see `attention_figure`; None where there are none."""
-        if not self._kept:
-            return None
-        outputs, batch = tf.nest.map_structure(lambda *parts: np.concatenate(parts), *self._kept)
-        return attention_figure(outputs, batch, classes, base_resolution)
-
-
 def attention_figure(
     outputs: Outputs,
     batch: Batch,
     classes: Sequence[str],
     base_resolution: tuple[int, int] | None = None,
     most_crops: int = 6,
+    gazes: Mapping[str, Outputs] | None = None,
 ) -> Figure:
     """Attended regions and their weights, one row per image, in the manner of the paper's figure 4.
 
     A row holds the image with the attended regions, numbered in the order in which they are
     attended, and the object's box dashed in white; then what the network looks at: the thumbnail
-    and the regions, each with its weight in the average feature (paper 5.3).
+    and the regions, each with its weight in the average feature (paper 5.3); then for each other
+    gaze the image with what it attends, and what the network predicts from that.
 
     Args:
       outputs: for n images; `logits`, `weights`, `boxes` and `levels` are read.
@@ -77,6 +48,7 @@ def attention_figure(
       classes: name of each class.
       base_resolution: height and width at which regions are looked at; shown so. None: as they are.
       most_crops: regions beyond these are drawn on the image only; the last caption says how many.
+      gazes: by name, what the network made of the images looking elsewhere; as `outputs`.
     """
     count, locations = outputs.boxes.shape[:2]
     images = to_uint8(batch.image)
@@ -84,26 +56,30 @@ def attention_figure(
     crops = min(locations, most_crops) + 1 if locations else 0
     view_height, view_width = base_resolution or (height, width)
     # Even a tall image's column leaves room for the names of its classes.
-    widths = [max(width / height, 0.9), *[max(view_width / view_height, 0.5)] * crops]
+    whole = max(width / height, 0.9)
+    gazes = dict(gazes or {}) if crops else {}
+    widths = [whole, *[max(view_width / view_height, 0.5)] * crops, *[whole] * len(gazes)]
     figure = Figure(
         figsize=(sum(widths) * _ROW_INCHES + 0.4, count * (_ROW_INCHES + 0.45)),
         layout="constrained",
     )
     grid = figure.subplots(
-        count, 1 + crops, squeeze=False, gridspec_kw={"width_ratios": widths, "wspace": 0.03}
+        count, len(widths), squeeze=False, gridspec_kw={"width_ratios": widths, "wspace": 0.03}
     )
     names = [
-        _shortened(name, round(widths[0] * _LETTERS) - len("predicted:  (100%)"))
-        for name in classes
+        shortened(name, round(whole * _LETTERS) - len("predicted:  (100%)")) for name in classes
     ]
     for row, axes in enumerate(grid):
-        levels = outputs.levels[row]
-        _draw_image(axes[0], images[row], outputs.boxes[row], levels, batch.box[row])
-        _number(axes[0], images[row], outputs.boxes[row, :most_crops], levels)
-        _draw_title(axes[0], outputs.logits[row], int(batch.label[row]), names)
+        label, box = int(batch.label[row]), batch.box[row]
+        captions = [f"true: {names[label]}", *(f"{name} gaze" for name in gazes)]
+        places, seen_by = [axes[0], *axes[1 + crops :]], [outputs, *gazes.values()]
+        for place, caption, seen in zip(places, captions, seen_by, strict=True):
+            _draw_image(place, images[row], seen.boxes[row], seen.levels[row], box)
+            _number(place, images[row], seen.boxes[row, :most_crops], seen.levels[row])
+            _draw_title(place, caption, seen.logits[row], label, names)
         if crops:
             views = [np.array([0.0, 0.0, 1.0, 1.0]), *outputs.boxes[row]][:crops]
-            _draw_views(axes[1:], images[row], views, outputs, row, base_resolution)
+            _draw_views(axes[1 : 1 + crops], images[row], views, outputs, row, base_resolution)
     return figure
 
 
@@ -201,17 +177,14 @@ def _outline(axes: Axes, region: np.ndarray, line_width: float, **style: Any) ->
     axes.add_patch(rectangle)
 
 
-def _shortened(name: str, letters: int) -> str:
-    return name if len(name) <= letters else f"{name[: letters - 1]}…"
-
-
-def _draw_title(axes: Axes, logits: np.ndarray, label: int, names: Sequence[str]) -> None:
-    """True and predicted class with the latter's probability; green if right, red if wrong."""
+def _draw_title(
+    axes: Axes, caption: str, logits: np.ndarray, label: int, names: Sequence[str]
+) -> None:
+    """Below the caption the predicted class and its probability; green if right, red if wrong."""
     predicted = int(np.argmax(logits))
-    exponentials = np.exp(logits - np.max(logits))
-    probability = exponentials[predicted] / exponentials.sum()
+    probability = np.exp(log_probabilities(logits)[predicted])
     axes.set_title(
-        f"true: {names[label]}\npredicted: {names[predicted]} ({probability:.0%})",
+        f"{caption}\npredicted: {names[predicted]} ({probability:.0%})",
         fontsize=8.5,
         loc="left",
         parse_math=False,

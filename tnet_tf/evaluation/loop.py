@@ -8,9 +8,11 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from tnet_tf.models.gazes import Gaze
 from tnet_tf.outputs import Outputs
 
-Value = float | list[float]
+# What JSON can hold.
+Value = float | None | list[Any] | dict[str, Any]
 
 
 class Batch(NamedTuple):
@@ -43,6 +45,8 @@ class Evaluation:
 
     Args:
       model: takes (images, locations=.., training=False), returns `Outputs`.
+      gaze: looks in the network's place: makes a `Gaze` for a batch from the numbers of its images
+        in the split. The network must be one that attends.
 
     Example:
       >>> from tnet_tf.evaluation.accuracy import Accuracy
@@ -55,9 +59,14 @@ class Evaluation:
       2
     """
 
-    def __init__(self, model: keras.Model):
-        def infer(images: tf.Tensor, locations: tuple[int, ...] | None) -> Outputs:
-            return model(images, locations=locations, training=False)
+    def __init__(self, model: keras.Model, gaze: Callable[[tf.Tensor], Gaze] | None = None) -> None:
+        def infer(
+            images: tf.Tensor, locations: tuple[int, ...] | None, first: tf.Tensor
+        ) -> Outputs:
+            if gaze is None:
+                return model(images, locations=locations, training=False)
+            looking = gaze(first + tf.range(tf.shape(images)[0]))
+            return model(images, locations=locations, training=False, gaze=looking)
 
         self._infer: Callable[..., Outputs] = tf.function(infer)
 
@@ -67,6 +76,7 @@ class Evaluation:
         evaluators: Sequence[Evaluator],
         locations: tuple[int, ...] | None = None,
         progress: bool = False,
+        description: str = "evaluating",
     ) -> dict[str, Value]:
         """Evaluates over all batches, each read once.
 
@@ -78,12 +88,16 @@ class Evaluation:
           locations: attended per grid, one number for each level after the first; default: the
             network's own.
           progress: shows batches done and their rate.
+          description: what the progress is of.
 
         Returns:
           The results of all evaluators by name.
         """
-        for batch in tqdm(batches, desc="evaluating", unit="batch", disable=not progress):
-            outputs, real = _real_rows(self._infer(batch.image, locations), batch)
+        first = 0
+        for batch in tqdm(batches, desc=description, unit="batch", disable=not progress):
+            outputs = self._infer(batch.image, locations, tf.constant(first))
+            outputs, real = _real_rows(outputs, batch)
+            first += len(batch.label)
             for evaluator in evaluators:
                 evaluator.update(outputs, real)
         return {name: value for evaluator in evaluators for name, value in evaluator.results()}
@@ -103,6 +117,16 @@ class PaddedBatch(NamedTuple):
     label: tf.Tensor
     box: tf.Tensor
     mask: tf.Tensor
+
+
+def one_row(values: Any, row: int) -> Any:
+    """A copy of one image's row of every array of a structure, the first dimension kept."""
+    return tf.nest.map_structure(lambda part: part[row : row + 1].copy(), values)
+
+
+def stacked(rows: Sequence[Any]) -> Any:
+    """Rows as `one_row` gives them, one after the other."""
+    return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *rows)
 
 
 def _real_rows(outputs: Outputs, batch: Any) -> tuple[Outputs, Batch]:

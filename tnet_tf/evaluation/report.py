@@ -1,21 +1,16 @@
 """Results of an evaluation as a table to read and as JSON to compute with."""
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from tnet_tf.errors import UserError
-
-_BY_LOCATIONS = "_by_locations"
-_HEADINGS = {
-    "gflops": "GFLOPs",
-    "top1": "top-1 %",
-    "top5": "top-5 %",
-    "top1_attended_only": "top-1 % attended only",
-    "top5_attended_only": "top-5 % attended only",
-}
+from tnet_tf.evaluation import calibration, class_report, gaze_baselines
+from tnet_tf.evaluation.tables import BY_LOCATIONS, aligned, heading
 
 
 def to_text(report: Mapping[str, Any]) -> str:
@@ -25,12 +20,19 @@ def to_text(report: Mapping[str, Any]) -> str:
       report: what `tnet_tf.evaluate` returns.
     """
     height, width = report["image_size"]
-    return (
+    header = (
         f"{report['model']} ({report['backbone']}, {report['parameters']:,} parameters), "
         f"{report['checkpoint']} model of {report['run_dir']}\n"
         f"{report['dataset']}, split {report['split']}: {report['images']} images of "
-        f"{height} x {width} px\n\n{table(report)}\n"
+        f"{height} x {width} px"
     )
+    sections = {
+        "gaze_baselines": lambda: gaze_baselines.to_text(report),
+        "classes": lambda: class_report.to_text(report),
+        "calibration": lambda: calibration.to_text(report["calibration"]),
+    }
+    parts = [section() for name, section in sections.items() if name in report]
+    return "\n\n".join([header, table(report), *parts]) + "\n"
 
 
 def to_json(report: Mapping[str, Any]) -> str:
@@ -54,24 +56,14 @@ def table(report: Mapping[str, Any]) -> str:
       Lines of equal width, for a terminal; '-' where there is no value.
     """
     columns = {
-        name.removesuffix(_BY_LOCATIONS): values
+        name.removesuffix(BY_LOCATIONS): values
         for name, values in report.items()
-        if name.endswith(_BY_LOCATIONS)
+        if name.endswith(BY_LOCATIONS)
     }
     rows = max(map(len, columns.values()), default=0)
     texts = [["locations", *map(str, range(rows))]]
-    texts += [[_heading(name), *_cells(name, values, rows)] for name, values in columns.items()]
+    texts += [[heading(name), *_cells(name, values, rows)] for name, values in columns.items()]
     return "\n".join(aligned(list(zip(*texts, strict=True))))
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns of equal width; the first to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *rest in rows:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]))
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
 
 
 def write(path: Path, content: bytes, flag: str = "--report_dir") -> None:
@@ -85,23 +77,62 @@ def write(path: Path, content: bytes, flag: str = "--report_dir") -> None:
     Raises:
       UserError: when it can't be written.
     """
-    temporary = path.with_name(f"unfinished-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with WholeFile(path, flag) as file:
+        file.write(content)
+
+
+class WholeFile:
+    """A file written bit by bit, which is at its place when all of it is there, or never.
+
+    Makes the folder and the unfinished file on entering, so that what can't be written is told
+    before any work.
+
+    Args:
+      path: of the file.
+      flag: the setting that chose the folder, for the error's line.
+
+    Raises:
+      UserError: on entering, writing or leaving, when it can't be written.
+    """
+
+    def __init__(self, path: Path, flag: str = "--report_dir"):
+        self.path, self.flag = path, flag
+        self._temporary = path.with_name(f"unfinished-{path.name}")
+
+    def __enter__(self) -> Self:
+        with self._errors_told():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._temporary.open("wb")
+        return self
+
+    def write(self, content: bytes) -> None:
+        """Appends to the file."""
+        with self._errors_told():
+            self._file.write(content)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._errors_told():
+            try:
+                self._file.close()
+                if kind is None:
+                    os.replace(self._temporary, self.path)
+            finally:
+                self._temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _errors_told(self) -> Iterator[None]:
         try:
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{path} can't be written ({error.strerror or error}); free some space or give "
-            f"another {flag}"
-        ) from error
-
-
-def _heading(name: str) -> str:
-    return _HEADINGS.get(name, name.replace("_", " ") + " %")
+            yield
+        except OSError as error:
+            raise UserError(
+                f"{self.path} can't be written ({error.strerror or error}); free some space or "
+                f"give another {self.flag}"
+            ) from error
 
 
 def _cells(name: str, values: Sequence[float], rows: int) -> list[str]:

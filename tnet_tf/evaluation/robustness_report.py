@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from tnet_tf.config.robustness import ATTACKS
 from tnet_tf.evaluation.figures import COLOURS, png
-from tnet_tf.evaluation.report import aligned
+from tnet_tf.evaluation.tables import aligned
 
 Report = Mapping[str, Any]
 CLEAN = "clean"

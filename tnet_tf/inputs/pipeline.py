@@ -94,17 +94,25 @@ def evaluation_batches(
         image, label, box = _read(dataset, data, composes, key, *parts)
         return _example(bilinear(image, data.image_size) / 255, label, box)
 
-    if dataset.region_feature:
-        stream = box_examples.in_order(dataset, split)
-    else:
-        stream = records.in_order(dataset.shards(split)).map(lambda record: (record,))
-    stream = stream.enumerate()
+    stream = in_order(dataset, split).enumerate()
     examples = stream.map(example, num_parallel_calls=_workers(data), deterministic=True)
     padding = -count(dataset, split) % batch_size
     if padding:
         blank = tf.data.Dataset.from_tensors(_blank(data)).repeat(padding)
         examples = examples.concatenate(blank)
     return _options(examples.batch(batch_size, drop_remainder=True))
+
+
+def in_order(dataset: Dataset, split: str) -> tf.data.Dataset:
+    """All examples of a split in the order of evaluation, not yet parsed.
+
+    Returns:
+      Elements (record,): string (), the serialized example; or (record, region) where a region of
+      the image is the example, float32 (4,).
+    """
+    if dataset.region_feature:
+        return box_examples.in_order(dataset, split)
+    return records.in_order(dataset.shards(split)).map(lambda record: (record,))
 
 
 def count(dataset: Dataset, split: str) -> int:

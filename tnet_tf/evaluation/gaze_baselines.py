@@ -1,0 +1,95 @@
+"""The same network looking at arbitrary places: what a learned gaze is worth."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from tnet_tf.evaluation.accuracy import Accuracy
+from tnet_tf.evaluation.attention_policy import AttentionPolicy
+from tnet_tf.evaluation.loop import Batch, Evaluation, Value, one_row, stacked
+from tnet_tf.evaluation.tables import BY_LOCATIONS, aligned, heading, percent
+from tnet_tf.models.gazes import GAZES
+from tnet_tf.outputs import Outputs
+
+_SHOWN = ("top1", "top5", "top1_attended_only", "hit_rate")
+
+
+class OutputsOf:
+    """Keeps what the network made of some images.
+
+    Args:
+      numbers: of the images in the split.
+    """
+
+    def __init__(self, numbers: Sequence[int]):
+        self._numbers = numbers
+        self._seen = 0
+        self._kept: dict[int, Outputs] = {}
+
+    def update(self, outputs: Outputs, batch: Batch) -> None:
+        """Looks for the images in a batch, see `tnet_tf.evaluation.loop.Evaluator`."""
+        for number in self._numbers:
+            row = number - self._seen
+            if 0 <= row < len(batch.label):
+                self._kept[number] = one_row(outputs, row)
+        self._seen += len(batch.label)
+
+    def results(self) -> Iterator[tuple[str, Value]]:
+        """Nothing: outputs are no measure."""
+        return iter(())
+
+    def outputs(self) -> Outputs:
+        """Of all images, in the order of their numbers as given."""
+        return stacked([self._kept[number] for number in self._numbers])
+
+
+def measure(
+    model: keras.Model,
+    batches: Iterable[Any],
+    locations: tuple[int, ...],
+    numbers: Sequence[int] = (),
+) -> tuple[dict[str, dict[str, Value]], dict[str, Outputs]]:
+    """Measures a network with every gaze of `tnet_tf.models.gazes`, showing progress.
+
+    Args:
+      model: attends, and takes a `gaze`.
+      batches: see `tnet_tf.evaluation.loop.Evaluation.run`; read once for every gaze.
+      locations: attended per grid, one number for each level after the first.
+      numbers: of images whose outputs are wanted.
+
+    Returns:
+      By name of the gaze the results of `Accuracy` and `AttentionPolicy`; and the outputs of the
+      images asked for, if there are any.
+    """
+    results, outputs = {}, {}
+    for name, gaze in GAZES.items():
+        wanted = OutputsOf(numbers)
+        results[name] = Evaluation(model, gaze).run(
+            batches,
+            [Accuracy(), AttentionPolicy(), wanted],
+            locations,
+            progress=True,
+            description=f"{name} gaze",
+        )
+        if numbers:
+            outputs[name] = wanted.outputs()
+    return results, outputs
+
+
+def to_text(report: Mapping[str, Any]) -> str:
+    """A table with a row for every number of locations and gaze, the learned one first.
+
+    Args:
+      report: results of the network as it is, with those of `measure` as `gaze_baselines`.
+    """
+    gazes = {"learned": report, **report["gaze_baselines"]}
+    shown = [name for name in _SHOWN if f"{name}{BY_LOCATIONS}" in report]
+    rows = [("locations", "gaze", *map(heading, shown))]
+    most = len(report[f"top1{BY_LOCATIONS}"]) - 1
+    for count in range(1, most + 1):
+        for gaze, results in gazes.items():
+            # Lists start at 0 locations, or at 1, but all end at the most.
+            cells = [percent(results[f"{name}{BY_LOCATIONS}"][count - most - 1]) for name in shown]
+            rows.append((str(count), gaze, *cells))
+    return "\n".join(["the same network looking elsewhere", *aligned(rows)])
