@@ -126,19 +126,6 @@ def test_networks_of_other_sizes_can_be_built(path):
     assert build_model(config.model, config.model.classes).locations == config.model.locations
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("imagenet", {"grid": 5, "cell": 0.34375, "base_resolution": (77, 77), "locations": (3,)}),
-        ("fmow_448", {"grid": 3, "cell": 0.5, "base_resolution": (224, 224), "locations": (2,)}),
-        ("fmow_896", {"grid": 3, "cell": 0.5, "base_resolution": (224, 224), "locations": (2, 1)}),
-    ],
-)
-def test_published_networks_have_the_published_settings(name, expected):
-    model = dataclasses.asdict(read(f"experiments/{name}.flags").model)
-    assert {key: model[key] for key in expected} == expected
-
-
 def test_every_row_of_mgnets_tables_has_a_file():
     assert [name_of(path) for path in ROWS] == sorted(MGNET_ROWS)
 
@@ -170,23 +157,3 @@ def test_mgnets_and_what_they_are_compared_with_are_attacked_as_published(path):
     assert robustness.budget(read(path).robustness) == Budget(
         epsilon=4, step=1, random_start=False, clip=False, units="standardised"
     )
-
-
-@pytest.mark.parametrize("path", ROWS, ids=name_of)
-def test_mgnets_are_trained_as_published(path):
-    config = read(path)
-    published = {
-        "rule": "joint_classifiers",
-        "glimpse_weight": 0.6,
-        "optimizer": "sgd",
-        "momentum_cycle": (0.95, 0.85),
-        "schedule": "one_cycle",
-        "warm_up": 0.2,
-        "learning_rate": 0.1,
-        "epochs": 400,
-        "auto_augment": True,
-    }
-    settings = {**vars(config.data), **vars(config.learning), **vars(config.train)}
-    assert {key: settings[key] for key in published} == published
-    # The penalty's derivative is a weight decay of 1e-4.
-    assert 2 * config.learning.l2_weight == pytest.approx(1e-4)
