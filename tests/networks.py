@@ -3,9 +3,14 @@
 import dataclasses
 
 import keras
+import tensorflow as tf
 
 from tnet_tf.config import ModelConfig
+from tnet_tf.layers.convolution import NormalizedConvolution
+from tnet_tf.layers.receptive_field import Window
+from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.factory import build_model
+from tnet_tf.models.feedforward import FeedForward
 
 IMAGENET = ModelConfig(
     backbone="bagnet77",
@@ -35,3 +40,29 @@ TINY = ModelConfig(backbone="plain_cnn", base_resolution=(32, 32), grid=3, cell=
 def build(config: ModelConfig = TINY, classes: int = 4, **changes) -> keras.Model:
     """The network of `config` with some settings changed."""
     return build_model(dataclasses.replace(config, **changes), classes)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class OneConvolution(Backbone):
+    """A convolution with BatchNorm and the spatial mean: weights of all kinds, compiled soon."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.feature_channels = self.grid_channels = 8
+        self.grid_windows = (Window(3, 4),)
+        # Which side of a ReLU's kink a value falls on could hang on its last digit.
+        self.convolution = NormalizedConvolution(8, 3, 4, "silu", momentum=0.9, name="convolution")
+        self.convolution.build((None, None, None, 3))
+        self.built = True
+
+    def call(self, images, level=1, training=False):
+        values = self.convolution(images, level=level, training=training)
+        return tf.reduce_mean(values, axis=(1, 2)), values
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+def shallow(classes: int = 4) -> keras.Model:
+    """A feed-forward network of one convolution."""
+    return FeedForward(OneConvolution(name="feature_extraction"), classes, name="feedforward")

@@ -62,6 +62,12 @@ def test_good_settings_pass():
         ("learning", "alpha", 2.0),
         ("learning", "per_feature_levels", -1),
         ("learning", "per_feature_levels", 3),
+        ("learning", "label_smoothing", 1.0),
+        ("learning", "class_weights", "even"),
+        ("learning", "class_weights", "1,,2"),
+        ("learning", "class_weights", "1,0"),
+        ("learning", "class_weights", "1,inf"),
+        ("learning", "class_weights", "1,nan"),
         ("learning", "monte_carlo_samples", 0),
         ("learning", "monte_carlo_samples", 2),
         ("train", "run_dir", ""),
@@ -79,6 +85,13 @@ def test_good_settings_pass():
         ("train", "learning_rate_drop", 0.0),
         ("train", "warm_up", 0.0),
         ("train", "adam_epsilon", 0.0),
+        ("train", "weight_decay", -0.1),
+        ("train", "weight_decay", 0.01),
+        ("train", "optimizer", "adamw"),
+        ("train", "gradient_clip", -1.0),
+        ("train", "gradient_clip", float("inf")),
+        ("train", "weight_average", 1.0),
+        ("train", "early_stopping", -1),
         ("train", "momentum", 1.0),
         ("train", "momentum", -0.5),
         ("train", "momentum_cycle", (0.9,)),
@@ -103,6 +116,26 @@ def test_values_out_of_range_are_named(section, setting, value):
     with pytest.raises(UserError, match=f"--{setting}") as error:
         changed(section, **{setting: value}).check()
     assert "\n" not in str(error.value)
+
+
+def test_weight_decay_is_adamw_s():
+    changed("train", optimizer="adamw", weight_decay=0.01).check()
+    for optimizer in ("adam", "sgd"):
+        message = rf"--weight_decay=0.01 has no effect on --optimizer={optimizer}; use --optimizer"
+        with pytest.raises(UserError, match=message):
+            changed("train", optimizer=optimizer, weight_decay=0.01).check()
+    with pytest.raises(UserError, match="--optimizer=adamw needs --weight_decay, such as"):
+        changed("train", optimizer="adamw").check()
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("none", ()), ("balanced", ()), ("2", (2.0,)), ("1,0.5,3e1", (1.0, 0.5, 30.0))],
+)
+def test_class_weights_are_a_word_or_numbers(text, numbers):
+    config = changed("learning", class_weights=text)
+    config.check()
+    assert config.learning.given_class_weights() == numbers
 
 
 def test_a_feedforward_network_has_no_grid_to_fit():
@@ -164,7 +197,8 @@ def test_each_network_that_looks_has_its_own_learning_rule():
 
 def test_settings_of_earlier_versions_are_read():
     values = json.loads(GOOD.to_json())
-    del values["robustness"], values["train"]["schedule"]
+    del values["robustness"], values["train"]["schedule"], values["train"]["precision"]
+    values["benchmark"]["precision"] = "bfloat16"
     assert Config.from_json(json.dumps(values)) == GOOD
 
 

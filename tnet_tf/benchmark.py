@@ -76,7 +76,9 @@ def _networks(config: Config) -> dict[str, Network]:
     configs = [config]
     for path in filter(None, config.benchmark.against.split(",")):
         other = read_config(f"--flagfile={path}")
-        train = dataclasses.replace(other.train, batch_size=config.train.batch_size)
+        train = dataclasses.replace(
+            other.train, batch_size=config.train.batch_size, precision=config.train.precision
+        )
         # Exports take minutes to write; those of one network will do.
         settings = dataclasses.replace(config.benchmark, forms=(), side_lengths=())
         configs.append(dataclasses.replace(other, train=train, benchmark=settings))
@@ -174,6 +176,7 @@ def _measure(networks: dict[str, Network], config: Config, exports: Path) -> dic
             described[name]["training"] = _training(network, *step)
     return {
         "batch_size": config.train.batch_size,
+        "precision": config.train.precision,
         **dataclasses.asdict(settings),
         REFERENCE: times[REFERENCE, REFERENCE, REFERENCE],
         "networks": described,

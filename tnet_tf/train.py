@@ -25,7 +25,7 @@ def main(config: Config) -> None:
         trainer.fit()
     seconds = time.perf_counter() - started
     print(
-        f"done: {trainer.steps} steps, {seconds:.0f} s, best validation top-1 "
+        f"done: {trainer.step.numpy()} steps, {seconds:.0f} s, best validation top-1 "
         f"{trainer.best.numpy():.2%}, model in {config.train.run_dir}/best.keras"
     )
 

@@ -95,3 +95,23 @@ def test_cross_entropy_and_reward_take_labels_of_any_shape_that_broadcasts():
     np.testing.assert_allclose(cross_entropy(logits, labels), expected, atol=1e-3)
     assert reward(logits, labels).numpy().tolist() == [[1, 0, 1], [0, 1, 0]]
     np.testing.assert_allclose(cross_entropy(logits[:, 0], labels[:, 0]), [right, wrong], atol=1e-5)
+
+
+def test_both_classifiers_are_smoothed_and_weighted():
+    outputs, weights = outputs_of(3), np.array([0.5, 2, 0, 1, 4])
+    config = LearningConfig(glimpse_weight=0.6, label_smoothing=0.3)
+    labels = tf.constant(LABELS)
+    terms, mean_reward = joint_classifiers(
+        outputs, labels, config, tf.constant(weights, tf.float32)
+    )
+
+    def expected(logits):
+        log_p = np.float64(tf.nn.log_softmax(logits))
+        targets = 0.7 * np.eye(4)[LABELS] + 0.3 / 4
+        entropies = -(targets[:, np.newaxis] * log_p).sum(-1)
+        return (weights[:, np.newaxis] * entropies).mean()
+
+    of_all, of_single = outputs.logits_by_count, outputs.feature_logits[:, 1:]
+    np.testing.assert_allclose(terms.global_classifier, 0.4 * expected(of_all), rtol=1e-5)
+    np.testing.assert_allclose(terms.glimpse_classifier, 0.6 * expected(of_single), rtol=1e-5)
+    assert mean_reward == joint_classifiers(outputs, labels, LearningConfig())[1]

@@ -189,3 +189,27 @@ def test_contrastive_loss_in_words():
     expected = 4 * (cosine - 0.4) / 9
     np.testing.assert_allclose(contrastive_loss(features, labels, 0.4), expected, rtol=1e-5)
     np.testing.assert_allclose(contrastive_loss(features, labels, 0.8), 0, atol=1e-6)
+
+
+def test_smoothing_and_image_weights_change_the_cross_entropy_alone():
+    outputs = build()(tf.random.uniform((6, 64, 64, 3)))
+    labels, weights = np.array([0, 1, 2, 3, 0, 1]), np.array([2, 0, 1, 0.5, 3, 1])
+    config = LearningConfig(label_smoothing=0.2)
+    baseline = tf.constant(0.5)
+    found, mean_reward = learning_rule(
+        outputs, tf.constant(labels), baseline, config, tf.constant(weights, tf.float32)
+    )
+    plain, plain_reward = learning_rule(outputs, tf.constant(labels), baseline, LearningConfig())
+    assert found.reinforce == plain.reinforce != 0
+    assert found.feature_reinforce == plain.feature_reinforce != 0
+    assert mean_reward == plain_reward
+
+    def expected(logits):
+        """Weighted mean over images of sum_k -q_k log p_k, q = 0.8 of the label + 0.2 / 4."""
+        log_p = np.float64(tf.nn.log_softmax(logits))
+        targets = 0.8 * np.eye(4)[labels] + 0.05
+        return (weights * -(targets * log_p).sum(-1)).sum() / len(labels)
+
+    np.testing.assert_allclose(found.classification, 0.3 * expected(outputs.logits), rtol=1e-5)
+    single = [expected(outputs.feature_logits[:, vector]) for vector in range(3)]
+    np.testing.assert_allclose(found.feature_classification, 0.7 * np.mean(single), rtol=1e-5)

@@ -25,6 +25,23 @@ SETTINGS = (
     "--summary_images=0",
     "--deterministic",
 )
+# What makes such a run compile soon: a network without locations, on small images.
+FEEDFORWARD = (
+    "--model=feedforward",
+    "--normalization=shared",
+    "--sampling=top_k",
+    "--image_size=32",
+)
+# All that adds to the state of a run.
+EVERYTHING = (
+    "--optimizer=adamw",
+    "--weight_decay=0.1",
+    "--gradient_clip=1",
+    "--label_smoothing=0.1",
+    "--class_weights=balanced",
+    "--weight_average=0.9",
+    "--early_stopping=9",
+)
 
 
 def prepared(folder: pathlib.Path) -> str:
@@ -40,7 +57,7 @@ def short_run(*arguments: str) -> Config:
 
 
 def saved_state(run_dir: pathlib.Path) -> dict[str, np.ndarray]:
-    """Everything in the last checkpoint by name."""
+    """Everything in the last checkpoint by name, but for how often the run was saved."""
     reader = tf.train.load_checkpoint(str(run_dir / "checkpoints"))
     names = (name for name in reader.get_variable_to_shape_map() if name.endswith("_VALUE"))
-    return {name: reader.get_tensor(name) for name in names}
+    return {name: reader.get_tensor(name) for name in names if "save_counter" not in name}

@@ -7,18 +7,13 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.training.runs import prepared, short_run
+from tests.training.runs import saved_state, short_run
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError
 from tnet_tf.inputs import catalog
 from tnet_tf.models.published_weights import variable_names
 from tnet_tf.training.checkpoints import BEST, check_config, keep_config, load_model
 from tnet_tf.training.trainer import Trainer
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    return prepared(tmp_path_factory.mktemp("records"))
 
 
 def start(config):
@@ -84,6 +79,12 @@ def test_everything_is_restored(finished, config):
     assert_equal_weights(trainer.model, finished.model)
     for restored, saved in zip(state(trainer), state(finished), strict=True):
         np.testing.assert_array_equal(restored, saved)
+
+
+def test_a_run_without_extras_saves_no_state_of_theirs(finished):
+    """Checkpoints of runs from before there were any fit those of today."""
+    saved = {name.split("/")[0] for name in saved_state(finished.checkpoints.run_dir)}
+    assert saved == {"model", "optimizers", "baseline", "step", "best", "classes"}
 
 
 def test_the_last_model_is_loaded_with_all_its_weights(finished, config):

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.training.runs import SETTINGS, prepared, saved_state
+from tests.training.runs import EVERYTHING, SETTINGS, prepared, saved_state
 
 STEPS = ("--train_steps=30", "--checkpoint_every=6", "--evaluate_every=12")
 
@@ -24,7 +24,8 @@ class Runs:
     def start(self, name, workers):
         """The process of run `name`, which reads data with so many workers."""
         arguments = (f"--run_dir={self.folder / name}", f"--data_workers={workers}", *STEPS)
-        command = [sys.executable, "-m", "tnet_tf.train", *SETTINGS, self.data_dir, *arguments]
+        settings = (*SETTINGS, *EVERYTHING, self.data_dir, *arguments)
+        command = [sys.executable, "-m", "tnet_tf.train", *settings]
         return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def finish(self, name, workers):

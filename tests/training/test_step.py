@@ -7,15 +7,16 @@ import pytest
 import tensorflow as tf
 
 from tests.networks import build
-from tnet_tf.config import LearningConfig, TrainConfig
+from tnet_tf.config import Config, LearningConfig, TrainConfig
 from tnet_tf.layers.normalization import BatchNormalization
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.learning.reinforce import learning_rule
+from tnet_tf.models.precision import computing_in
 from tnet_tf.models.published_weights import variable_names
 from tnet_tf.training.devices import make_strategy
 from tnet_tf.training.optimizers import make_groups
 from tnet_tf.training.schedules import learning_rate_schedule
-from tnet_tf.training.step import TrainStep
+from tnet_tf.training.step import TrainStep, build_step
 
 SGD = TrainConfig(optimizer="sgd", learning_rate=0.01, train_steps=100)
 
@@ -34,9 +35,11 @@ def batches(count, size=8):
     return tf.data.Dataset.from_tensor_slices(data).batch(size, drop_remainder=True)
 
 
-def make_step(train=None, learning=None, pretrained=(), seed=0, **model):
+def make_step(train=None, learning=None, pretrained=(), seed=0, make_network=build, **model):
     keras.utils.set_random_seed(seed)
-    network = build(**{"normalization": "per_level", **model})
+    if make_network is build:
+        model = {"normalization": "per_level", **model}
+    network = make_network(**model)
     names = {n: v for n, v in variable_names(network).items() if v.trainable}
     train = train or TrainConfig(optimizer="sgd", learning_rate=0.05, train_steps=100)
     groups = make_groups(names, pretrained, steps=train.train_steps, config=train)
@@ -113,6 +116,21 @@ def test_a_repeated_batch_is_learned():
     assert metrics[-1]["loss"] < 0.5 * metrics[0]["loss"]
     assert metrics[-1]["accuracy_by_locations"].numpy().tolist() == [1, 1, 1]
     assert 0 < metrics[-1]["baseline"] < metrics[-1]["reward"]
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_repeated_batch_is_learned_in_other_precisions(precision):
+    train = TrainConfig(learning_rate=3e-3, train_steps=100, precision=precision)
+    with computing_in(precision):
+        network = build(normalization="per_level")
+    step = build_step(network, Config(train=train), steps=100)
+    features, _ = network.feature_extraction(tf.zeros((1, 32, 32, 3)))
+    assert features.dtype == precision
+    (batch,) = batches(1)
+    metrics = [step(batch) for _ in range(25)]
+    assert metrics[-1]["loss"] < 0.5 * metrics[0]["loss"]
+    assert ("loss_scale" in metrics[0]) == (precision == "float16")
+    assert {weight.dtype for weight in network.weights} == {"float32"}
 
 
 def test_loss_is_the_sum_of_its_terms():

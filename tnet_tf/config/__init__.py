@@ -99,6 +99,9 @@ class Config:
             raise ValueError("it is nested too deeply") from error
         if not isinstance(values, dict):
             raise ValueError("it does not hold settings by concern")
+        # Of earlier versions' benchmark alone; what was trained computed in float32.
+        if isinstance(values.get("benchmark"), dict):
+            values["benchmark"].pop("precision", None)
         makers = {field.name: field.default_factory for field in dataclasses.fields(cls)}
         for name in values:
             if name not in makers:

@@ -59,11 +59,6 @@ class BenchmarkConfig:
     input_batches: int = setting(
         20, "Training batches to read from prepared records, to time the input; 0: none."
     )
-    precision: str = setting(
-        "float32",
-        "What the networks compute in; weights stay float32.",
-        choices=("float32", "bfloat16"),
-    )
     forms: tuple[str, ...] = setting(
         (),
         "Exported forms of the network (not those of --against) to measure, too, reading uint8 "

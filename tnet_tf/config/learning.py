@@ -1,6 +1,7 @@
 """Settings of the learning rules."""
 
 import dataclasses
+import math
 
 from tnet_tf.config.setting import require, require_finite, setting
 
@@ -51,6 +52,15 @@ class LearningConfig:
     )
     lambda_con: float = setting(0.0, "Weight of the contrastive loss (appendix eq. 9).")
     alpha: float = setting(0.4, "Similarity that features of different classes may reach (eq. 9).")
+    label_smoothing: float = setting(
+        0.0, "Share of the cross-entropy's target that is spread evenly over all classes."
+    )
+    class_weights: str = setting(
+        "none",
+        "What an image's cross-entropy is multiplied by: 'none'; 'balanced', images / (classes * "
+        "images of its class) in the training split, whose records are read for it at the start; "
+        "or a number for each class, separated by commas, in the order of the labels.",
+    )
 
     def check(self) -> None:
         """Raises `UserError` for a value out of range."""
@@ -64,3 +74,27 @@ class LearningConfig:
         require(-1 <= self.alpha <= 1, f"--alpha={self.alpha} is a cosine: -1 to 1")
         require(self.per_feature_levels >= 0, "--per_feature_levels must not be negative")
         require(self.monte_carlo_samples >= 1, "--monte_carlo_samples must be at least 1")
+        require(
+            0 <= self.label_smoothing < 1,
+            f"--label_smoothing={self.label_smoothing} is a share: 0 to below 1",
+        )
+        self.given_class_weights()
+
+    def given_class_weights(self) -> tuple[float, ...]:
+        """The numbers in --class_weights; none where it is 'none' or 'balanced'.
+
+        Raises:
+          UserError: when it is neither of these, nor positive numbers.
+        """
+        if self.class_weights in ("none", "balanced"):
+            return ()
+        try:
+            numbers = tuple(float(number) for number in self.class_weights.split(","))
+        except ValueError:
+            numbers = ()
+        require(
+            bool(numbers) and all(0 < number < math.inf for number in numbers),
+            f"--class_weights={self.class_weights} takes none, balanced, or a positive number for "
+            "each class, separated by commas",
+        )
+        return numbers

@@ -4,6 +4,8 @@ import dataclasses
 
 from tnet_tf.config.setting import require, require_finite, setting
 
+PRECISIONS = ("float32", "bfloat16", "float16")
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
@@ -13,7 +15,31 @@ class TrainConfig:
     batch_size: int = setting(64, "Images per training step, over all devices together.")
     train_steps: int = setting(0, "Training steps; 0: --epochs decides.")
     epochs: int = setting(0, "Passes over the training split; 0: --train_steps decides.")
-    optimizer: str = setting("adam", "Optimiser.", choices=("adam", "sgd"))
+    optimizer: str = setting("adam", "Optimiser.", choices=("adam", "adamw", "sgd"))
+    weight_decay: float = setting(
+        0.0,
+        "AdamW's decoupled weight decay (Loshchilov and Hutter, 2019): each step takes this share "
+        "of the weights, times the learning rate; not of biases and BatchNorm.",
+    )
+    gradient_clip: float = setting(
+        0.0, "Norm that the gradients of all weights together may have; 0: any."
+    )
+    weight_average: float = setting(
+        0.0,
+        "Decay of an exponential moving average of the weights, such as 0.999; evaluation, the "
+        "best model and exports then use the average; 0: none.",
+    )
+    early_stopping: int = setting(
+        0,
+        "Evaluations in a row without a better validation top-1 after which training ends; 0: it "
+        "goes on to its last step.",
+    )
+    precision: str = setting(
+        "float32",
+        "What networks compute in while they are trained or benchmarked; weights stay float32. "
+        "float16 scales the loss. evaluate and export compute in float32.",
+        choices=PRECISIONS,
+    )
     adam_epsilon: float = setting(
         1e-7, "Adam's epsilon (the published code's; the paper says 1e-8)."
     )
@@ -71,6 +97,23 @@ class TrainConfig:
             (self.train_steps > 0) != (self.epochs > 0),
             "give either --train_steps or --epochs, as a positive number",
         )
+        self._check_optimizer()
+        require(self.summary_every > 0, "--summary_every must be positive")
+        counts = ("checkpoint_every", "evaluate_every", "early_stopping", "summary_images")
+        for name in ("devices", "seed", *counts):
+            require(getattr(self, name) >= 0, f"--{name} must not be negative")
+        if self.profile_steps:
+            require(
+                len(self.profile_steps) == 2 and 0 < self.profile_steps[0] <= self.profile_steps[1],
+                "--profile_steps takes a first and a last step, counted from 1, such as 100,110",
+            )
+        if self.devices > 1:
+            require(
+                self.batch_size % self.devices == 0,
+                f"--batch_size={self.batch_size} does not divide over --devices={self.devices}",
+            )
+
+    def _check_optimizer(self) -> None:
         require(self.learning_rate > 0, "--learning_rate must be positive")
         require(
             self.pretrained_learning_rate >= 0, "--pretrained_learning_rate must not be negative"
@@ -92,16 +135,19 @@ class TrainConfig:
                 "--momentum_cycle takes the highest and the lowest momentum, such as 0.95,0.85: 0 "
                 "to below 1",
             )
-        require(self.summary_every > 0, "--summary_every must be positive")
-        for name in ("devices", "seed", "checkpoint_every", "evaluate_every", "summary_images"):
+        for name in ("weight_decay", "gradient_clip"):
             require(getattr(self, name) >= 0, f"--{name} must not be negative")
-        if self.profile_steps:
-            require(
-                len(self.profile_steps) == 2 and 0 < self.profile_steps[0] <= self.profile_steps[1],
-                "--profile_steps takes a first and a last step, counted from 1, such as 100,110",
-            )
-        if self.devices > 1:
-            require(
-                self.batch_size % self.devices == 0,
-                f"--batch_size={self.batch_size} does not divide over --devices={self.devices}",
-            )
+        decays = self.optimizer == "adamw"
+        require(
+            decays or not self.weight_decay,
+            f"--weight_decay={self.weight_decay} has no effect on --optimizer={self.optimizer}; "
+            "use --optimizer=adamw, or --l2_weight",
+        )
+        require(
+            not decays or self.weight_decay > 0,
+            "--optimizer=adamw needs --weight_decay, such as 0.01; without it use --optimizer=adam",
+        )
+        require(
+            0 <= self.weight_average < 1,
+            f"--weight_average={self.weight_average} is a decay: 0 to below 1",
+        )

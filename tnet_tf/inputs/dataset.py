@@ -154,6 +154,10 @@ class Dataset:
             return boxes
         return tf.cond(tf.size(boxes) > 0, lambda: boxes, lambda: tf.zeros((1, 4)))
 
+    def parse_label(self, record: tf.Tensor) -> tf.Tensor:
+        """The label alone of a serialized example, string (); int64 ()."""
+        return self._only(self.label_feature).deserialize_example(record)[self.label_feature]
+
 
 def _boxes(example: Any, path: tuple[str, ...]) -> tf.Tensor:
     for name in path:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from tnet_tf.config import DataConfig
@@ -120,6 +121,21 @@ def count(dataset: Dataset, split: str) -> int:
     if dataset.region_feature:
         return box_examples.count(dataset, split)
     return sum(shard.take for shard in dataset.shards(split))
+
+
+def images_by_class(dataset: Dataset, split: str) -> np.ndarray:
+    """Number of examples of each class in a split, (classes,) int64; reads all of its records.
+
+    Raises:
+      UserError: names a damaged file.
+    """
+    examples = in_order(dataset, split)
+    labels = examples.map(lambda record, *_: dataset.parse_label(record)).batch(1024)
+    counts: np.ndarray = np.zeros(len(dataset.classes), np.int64)
+    with record_errors(dataset):
+        for batch in labels:
+            counts += np.bincount(batch, minlength=len(counts))
+    return counts
 
 
 def steps_per_epoch(dataset: Dataset, split: str, batch_size: int) -> int:

@@ -3,10 +3,29 @@
 import tensorflow as tf
 
 
-def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """-log p(label): logits (.., classes) and labels that broadcast to (..) give (..)."""
+def cross_entropy(
+    logits: tf.Tensor,
+    labels: tf.Tensor,
+    smoothing: float = 0.0,
+    image_weights: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """-log p(label): logits (n, .., classes) and labels that broadcast to (n, ..) give (n, ..).
+
+    Args:
+      logits: of n images.
+      labels: int32.
+      smoothing: label smoothing s (Szegedy et al., 2016): the target is the label with 1 - s, and
+        every class with s / classes more.
+      image_weights: (n,), what the images' values are multiplied by; None: 1.
+    """
     labels = tf.broadcast_to(labels, tf.shape(logits)[:-1])
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    values = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    if smoothing:
+        of_all = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
+        values = (1 - smoothing) * values + smoothing * of_all
+    if image_weights is not None:
+        values *= tf.reshape(image_weights, (-1, *[1] * (len(values.shape) - 1)))
+    return values
 
 
 def reward(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -22,7 +22,10 @@ class LossTerms(NamedTuple):
 
 
 def joint_classifiers(
-    outputs: Outputs, labels: tf.Tensor, config: LearningConfig
+    outputs: Outputs,
+    labels: tf.Tensor,
+    config: LearningConfig,
+    image_weights: tf.Tensor | None = None,
 ) -> tuple[LossTerms, tf.Tensor]:
     """Loss terms of a batch, by eq. 6 to 8.
 
@@ -33,7 +36,8 @@ def joint_classifiers(
     Args:
       outputs: of n images.
       labels: (n,) int32.
-      config: glimpse_weight (alpha) and glimpse_loss.
+      config: glimpse_weight (alpha), glimpse_loss and label_smoothing.
+      image_weights: (n,), what each image's cross-entropies are multiplied by; None: 1.
 
     Returns:
       The terms, and the share of right predictions after the last glimpse.
@@ -41,11 +45,16 @@ def joint_classifiers(
     first = 1 if config.glimpse_loss == "after_first" else 0
     of_glimpses = outputs.feature_logits[:, first:]
     alpha = config.glimpse_weight if of_glimpses.shape[1] else 0.0
-    after_each = cross_entropy(outputs.logits_by_count, labels[:, tf.newaxis])
+
+    def mean_loss(logits: tf.Tensor) -> tf.Tensor:
+        """Over images and glimpses."""
+        smoothing = config.label_smoothing
+        return tf.reduce_mean(
+            cross_entropy(logits, labels[:, tf.newaxis], smoothing, image_weights)
+        )
+
     terms = LossTerms(
-        (1 - alpha) * tf.reduce_mean(after_each),
-        alpha * tf.reduce_mean(cross_entropy(of_glimpses, labels[:, tf.newaxis]))
-        if alpha
-        else tf.zeros(()),
+        (1 - alpha) * mean_loss(outputs.logits_by_count),
+        alpha * mean_loss(of_glimpses) if alpha else tf.zeros(()),
     )
     return terms, tf.reduce_mean(reward(outputs.logits, labels))

@@ -26,17 +26,24 @@ class LossTerms(NamedTuple):
 
 
 def learning_rule(
-    outputs: Outputs, labels: tf.Tensor, baseline: tf.Tensor, config: LearningConfig
+    outputs: Outputs,
+    labels: tf.Tensor,
+    baseline: tf.Tensor,
+    config: LearningConfig,
+    image_weights: tf.Tensor | None = None,
 ) -> tuple[LossTerms, tf.Tensor]:
     """Loss terms of a batch whose gradients are the updates of eq. 3.
 
-    Feed-forward outputs (no locations) make it plain cross-entropy.
+    Feed-forward outputs (no locations) make it plain cross-entropy. Label smoothing and weights of
+    images are the cross-entropy terms' alone: a reward says whether a prediction is right, and
+    where to look is learned from every image alike.
 
     Args:
       outputs: of n images.
       labels: (n,) int32.
       baseline: scalar b; no gradient flows into it, nor into the rewards.
-      config: lambda_f, lambda_c, lambda_r and per_feature_levels.
+      config: lambda_f, lambda_c, lambda_r, per_feature_levels and label_smoothing.
+      image_weights: (n,), what each image's cross-entropies are multiplied by; None: 1.
 
     Returns:
       The terms, and the mean reward lambda_r * mean R_s + (1 - lambda_r) * mean R_k that updates
@@ -47,8 +54,11 @@ def learning_rule(
     # The thumbnail, level 1, always counts.
     vectors = tf.pad(attended, [[0, 0], [1, 0]], constant_values=1.0)
 
-    sequence_loss = cross_entropy(outputs.logits, labels)
-    feature_loss = cross_entropy(outputs.feature_logits, labels[:, tf.newaxis])
+    smoothing = config.label_smoothing
+    sequence_loss = cross_entropy(outputs.logits, labels, smoothing, image_weights)
+    feature_loss = cross_entropy(
+        outputs.feature_logits, labels[:, tf.newaxis], smoothing, image_weights
+    )
     sequence_reward = reward(outputs.logits, labels)
     feature_reward = reward(outputs.feature_logits[:, 1:], labels[:, tf.newaxis])
 

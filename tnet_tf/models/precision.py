@@ -11,7 +11,7 @@ def computing_in(precision: str) -> Iterator[None]:
     """Networks built inside compute in a precision; their weights are float32 in any case.
 
     Args:
-      precision: 'float32' or 'bfloat16'.
+      precision: 'float32', 'bfloat16' or 'float16'.
     """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")

@@ -34,6 +34,8 @@ from tnet_tf.training.checkpoint_files import (
 
 CONFIG, BEST = "config.json", "best.keras"
 _CLASSES = "classes/.ATTRIBUTES/VARIABLE_VALUE"
+# What a checkpoint calls the weights, and their moving average where a run keeps one.
+_WEIGHTS, _AVERAGE = "model", "average"
 # Settings that may change when a run goes on: they do not change what is learned.
 _FREE = {
     "run_dir",
@@ -59,6 +61,7 @@ class Checkpoints:
       run_dir: folder of the run.
       model: the network; all its weights are saved, BatchNorm's moving averages too.
       optimizers: by the name of their group.
+      average: a network with the moving average of the weights, if there is one.
       **state: further variables; everything is saved and restored together.
     """
 
@@ -67,6 +70,7 @@ class Checkpoints:
         run_dir: str,
         model: keras.Model,
         optimizers: Mapping[str, keras.optimizers.Optimizer],
+        average: keras.Model | None = None,
         **state: tf.Variable,
     ):
         self.run_dir = Path(run_dir)
@@ -75,9 +79,10 @@ class Checkpoints:
             name: {str(index): v.value for index, v in enumerate(optimizer.variables)}
             for name, optimizer in optimizers.items()
         }
-        self.checkpoint = tf.train.Checkpoint(
-            model=_weights(model), optimizers=of_optimizers, **state
-        )
+        weights = {_WEIGHTS: _weights(model)}
+        if average is not None:
+            weights[_AVERAGE] = _weights(average)
+        self.checkpoint = tf.train.Checkpoint(**weights, optimizers=of_optimizers, **state)
         self.manager = tf.train.CheckpointManager(
             self.checkpoint, str(self.run_dir / CHECKPOINTS), max_to_keep=2
         )
@@ -171,7 +176,7 @@ def keep_config(config: Config) -> None:
 
 
 def load_model(config: Config) -> keras.Model:
-    """The best or the last model of a finished or running run.
+    """The best or the last model of a finished or running run; of averaged weights, if it has them.
 
     Args:
       config: its `train.run_dir` and `eval.checkpoint` say which; its `model` settings must be
@@ -233,7 +238,8 @@ def _load_last(run_dir: Path, trained: Config) -> keras.Model:
     try:
         classes = tf.train.load_checkpoint(last).get_tensor(_CLASSES)
         model = build_model(trained.model, int(classes))
-        status = tf.train.Checkpoint(model=_weights(model)).restore(last)
+        used = _AVERAGE if trained.train.weight_average else _WEIGHTS
+        status = tf.train.Checkpoint(**{used: _weights(model)}).restore(last)
         status.assert_existing_objects_matched().expect_partial()
     except (AssertionError, ValueError, tf.errors.OpError) as error:
         raise UserError(

@@ -54,6 +54,10 @@ def make_groups(
         ]
         if members:
             optimizer = _optimizer(rate, steps, config, name)
+            if config.weight_decay:
+                # As is usual, biases and BatchNorm's weights do not decay; all others are matrices.
+                vectors = [variable for variable in members if len(variable.shape) < 2]
+                optimizer.exclude_from_weight_decay(vectors)
             optimizer.build(members)
             groups.append(LayerGroup(name, optimizer, members))
     return groups
@@ -65,4 +69,11 @@ def _optimizer(
     schedule = learning_rate_schedule(rate, steps, config)
     if config.optimizer == "sgd":
         return MomentumSGD(schedule, momentum_schedule(steps, config), name=f"sgd_{name}")
+    if config.optimizer == "adamw":
+        return keras.optimizers.AdamW(
+            schedule,
+            weight_decay=config.weight_decay,
+            epsilon=config.adam_epsilon,
+            name=f"adamw_{name}",
+        )
     return keras.optimizers.Adam(schedule, epsilon=config.adam_epsilon, name=f"adam_{name}")

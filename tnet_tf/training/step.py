@@ -1,21 +1,20 @@
 """The compiled training step: updates weights, optimisers and baseline, returns metrics, no I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
 
-from tnet_tf.config import LearningConfig
+from tnet_tf.config import Config, LearningConfig
 from tnet_tf.layers.randomness import keyed_randomness
 from tnet_tf.learning.baseline import RewardBaseline
-from tnet_tf.learning.contrastive import contrastive_loss
 from tnet_tf.learning.cross_entropy import reward
-from tnet_tf.learning.joint_classifiers import joint_classifiers
-from tnet_tf.learning.regularization import sum_of_squares
-from tnet_tf.learning.reinforce import learning_rule
-from tnet_tf.outputs import Outputs
-from tnet_tf.training.optimizers import LayerGroup
+from tnet_tf.models.published_weights import variable_names
+from tnet_tf.training.gradients import Gradients, LossScale, all_finite, clip_by_global_norm
+from tnet_tf.training.objective import Objective
+from tnet_tf.training.optimizers import LayerGroup, make_groups
+from tnet_tf.training.weight_average import WeightAverage
 
 Metrics = dict[str, tf.Tensor]
 
@@ -39,6 +38,10 @@ class TrainStep:
       step: int64 variable that counts the steps done.
       config: of the learning rule.
       seed: of all randomness inside the model.
+      class_weights: see `Objective`.
+      gradient_clip: the norm that the gradients of all weights together may have; 0: any.
+      average: of the weights, moved after every step.
+      loss_scale: for models that compute in float16.
     """
 
     def __init__(
@@ -49,10 +52,16 @@ class TrainStep:
         step: tf.Variable,
         config: LearningConfig,
         seed: int,
+        class_weights: Sequence[float] = (),
+        gradient_clip: float = 0.0,
+        average: WeightAverage | None = None,
+        loss_scale: LossScale | None = None,
     ):
         self.model, self.groups, self.baseline = model, groups, baseline
         self.step, self.config, self.seed = step, config, seed
+        self.gradient_clip, self.average, self.loss_scale = gradient_clip, average, loss_scale
         self.variables = [variable for group in groups for variable in group.variables]
+        self.objective = Objective(config, self.variables, class_weights)
         self.strategy = tf.distribute.get_strategy()
 
     @tf.function(reduce_retracing=True)
@@ -61,20 +70,27 @@ class TrainStep:
 
         Returns:
           Scalars, means over replicas: `loss` and its terms, `reward`, `baseline`,
-          `learning_rate_<group>`; and `accuracy_by_locations` (L + 1,).
+          `learning_rate_<group>`; and `accuracy_by_locations` (L + 1,). With clipping, too, the
+          `gradient_norm` before it; in float16 the `loss_scale` of the next step, and `overflows`,
+          above 0 where this step was left out.
         """
         rates = {
             f"learning_rate_{group.name}": tf.convert_to_tensor(group.optimizer.learning_rate)
             for group in self.groups
         }
-        replicas = self.strategy.run(self._replica_step, args=(batch,))
-        self.step.assign_add(1)
+        replicas, gradients = self.strategy.run(self._replica_step, args=(batch,))
         mean = tf.distribute.ReduceOp.MEAN
         means = {key: self.strategy.reduce(mean, v, axis=None) for key, v in replicas.items()}
+        self._update(gradients, means.get("overflows"))
+        self.step.assign_add(1)
+        if self.average is not None:
+            self.average.update(self.step)
+        if self.loss_scale is not None:
+            means["loss_scale"] = tf.identity(self.loss_scale.value)
         return {**means, "baseline": tf.identity(self.baseline.value), **rates}
 
-    def _replica_step(self, batch: Batch) -> Metrics:
-        """What each replica does with its share of the batch."""
+    def _replica_step(self, batch: Batch) -> tuple[Metrics, Gradients]:
+        """What each replica learns from its share of the batch: metrics, and its gradients."""
         replicas = tf.distribute.get_replica_context()
         key = tf.random.experimental.stateless_fold_in(
             tf.random.experimental.stateless_fold_in((self.seed, 0), self.step),
@@ -84,39 +100,46 @@ class TrainStep:
         images, labels = (tf.repeat(part, samples, 0) for part in (batch.image, batch.label))
         with tf.GradientTape() as tape, keyed_randomness(key):
             outputs = self.model(images, training=True)
-            terms, mean_reward = self._loss_terms(outputs, labels)
-            losses = {**terms._asdict(), **self._penalties(outputs.features, labels, replicas)}
+            losses, mean_reward = self.objective(outputs, labels, self.baseline.value)
             loss = tf.add_n(list(losses.values()))
             # Gradients are summed over replicas, so each contributes its share of the mean.
             share = loss / replicas.num_replicas_in_sync
+            if self.loss_scale is not None:
+                share *= self.loss_scale.value
         gradients = tape.gradient(share, [variable.value for variable in self.variables])
-        self._apply(gradients)
         self.baseline.update(mean_reward)
         by_count = reward(outputs.logits_by_count, labels[:, tf.newaxis])
-        return {
+        metrics = {
             "loss": loss,
             **losses,
             "reward": mean_reward,
             "accuracy_by_locations": tf.reduce_mean(by_count, axis=0),
         }
+        return self._prepared(gradients, metrics)
 
-    def _loss_terms(self, outputs: Outputs, labels: tf.Tensor) -> tuple[Any, tf.Tensor]:
-        """The terms of the learning rule, and the mean reward."""
-        if self.config.rule == "joint_classifiers":
-            return joint_classifiers(outputs, labels, self.config)
-        return learning_rule(outputs, labels, self.baseline.value, self.config)
+    def _prepared(self, gradients: Gradients, metrics: Metrics) -> tuple[Metrics, Gradients]:
+        """Gradients as the optimisers take them, and what is to be told of them."""
+        if self.loss_scale is not None:
+            gradients = self.loss_scale.unscale(gradients)
+            overflows = tf.cast(~all_finite(gradients), tf.float32)
+            metrics = {**metrics, "overflows": overflows}
+        if self.gradient_clip:
+            gradients, norm = clip_by_global_norm(gradients, self.gradient_clip)
+            metrics = {**metrics, "gradient_norm": norm}
+        return metrics, gradients
 
-    def _penalties(self, features: tf.Tensor, labels: tf.Tensor, replicas: Any) -> Metrics:
-        """The weighted terms besides the learning rule's that are switched on."""
-        penalties = {}
-        if self.config.l2_weight:
-            weights = [v for v in self.variables if "normalization" not in v.path.split("/")]
-            penalties["l2"] = self.config.l2_weight * sum_of_squares(weights)
-        if self.config.lambda_con:
-            features, labels = _of_all_replicas(replicas, features, labels)
-            contrastive = contrastive_loss(features, labels, self.config.alpha)
-            penalties["contrastive"] = self.config.lambda_con * contrastive
-        return penalties
+    def _update(self, gradients: Any, overflows: tf.Tensor | None) -> None:
+        """Updates the weights; where gradients are not numbers, they stay as they are."""
+
+        def apply() -> None:
+            self.strategy.run(self._apply, args=(gradients,))
+
+        if self.loss_scale is None or overflows is None:
+            apply()
+            return
+        finite = overflows == 0
+        tf.cond(finite, apply, lambda: None)
+        self.loss_scale.update(finite)
 
     def _apply(self, gradients: Sequence[tf.Tensor | None]) -> None:
         rest = iter(gradients)
@@ -125,19 +148,34 @@ class TrainStep:
             group.optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
 
 
-def _of_all_replicas(replicas: Any, *parts: tf.Tensor) -> list[tf.Tensor]:
-    """Concatenates (n, ..) tensors of all replicas, with gradients.
+def build_step(
+    model: keras.Model,
+    config: Config,
+    steps: int,
+    pretrained: Collection[str] = (),
+    class_weights: Sequence[float] = (),
+) -> TrainStep:
+    """The step that the settings describe, with fresh state.
 
-    As a sum of parts that are padded to their place: TensorFlow's own gathering refuses the virtual
-    devices of one CPU.
+    Args:
+      model: computes in --precision.
+      config: all settings.
+      steps: of the whole run.
+      pretrained: names of the weights that were loaded.
+      class_weights: see `Objective`.
     """
-    count, own = replicas.num_replicas_in_sync, replicas.replica_id_in_sync_group
-    if count == 1:
-        return list(parts)
-    gathered = []
-    for part in parts:
-        place = tf.one_hot(own, count, dtype=part.dtype)
-        padded = tf.reshape(place, (-1, *[1] * len(part.shape))) * part[tf.newaxis]
-        total = replicas.all_reduce(tf.distribute.ReduceOp.SUM, padded)
-        gathered.append(tf.reshape(total, (-1, *part.shape[1:])))
-    return gathered
+    train = config.train
+    trainable = {name: v for name, v in variable_names(model).items() if v.trainable}
+    decay = train.weight_average
+    return TrainStep(
+        model,
+        make_groups(trainable, pretrained, steps, train),
+        RewardBaseline(),
+        tf.Variable(0, dtype=tf.int64, trainable=False, name="step"),
+        config.learning,
+        train.seed,
+        class_weights,
+        train.gradient_clip,
+        WeightAverage(model, decay, train.precision) if decay else None,
+        LossScale() if train.precision == "float16" else None,
+    )

@@ -17,13 +17,14 @@ from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.loop import Evaluation
 from tnet_tf.inputs import pipeline
 from tnet_tf.inputs.catalog import Dataset
-from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.models.factory import build_model
-from tnet_tf.models.published_weights import load_pretrained, variable_names
+from tnet_tf.models.precision import computing_in
+from tnet_tf.models.published_weights import load_pretrained
 from tnet_tf.training.checkpoints import Checkpoints, check_config, keep_config
+from tnet_tf.training.class_weights import class_weights
 from tnet_tf.training.devices import make_strategy
-from tnet_tf.training.optimizers import make_groups
-from tnet_tf.training.step import TrainStep
+from tnet_tf.training.early_stopping import EarlyStopping
+from tnet_tf.training.step import build_step
 from tnet_tf.training.summaries import Summaries
 
 
@@ -60,7 +61,7 @@ class Trainer:
             self._build()
         keep_config(config)
         self.summaries = Summaries(train.run_dir)
-        self.evaluation = Evaluation(self.model)
+        self.evaluation = Evaluation(self.evaluated)
         self.stopped = self.profiling = False
 
     def _check_batch_size(self) -> None:
@@ -78,30 +79,41 @@ class Trainer:
             raise UserError(
                 f"--classes={config.model.classes}, but {config.data.dataset} has {classes} classes"
             )
-        self.model = build_model(config.model, classes)
+        weights = class_weights(config.learning, self.dataset)
+        with computing_in(config.train.precision):
+            self.model = build_model(config.model, classes)
         pretrained: tuple[str, ...] = ()
         if config.train.pretrained:
             report = load_pretrained(self.model, config.train.pretrained)
             pretrained = report.loaded
             print(report, flush=True)
-        trainable = {id(variable) for variable in self.model.trainable_variables}
-        names = {n: v for n, v in variable_names(self.model).items() if id(v) in trainable}
-        groups = make_groups(names, pretrained, self.steps, config.train)
-        baseline = RewardBaseline()
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.train_step = build_step(self.model, config, self.steps, pretrained, weights)
+        self.step, self.average = self.train_step.step, self.train_step.average
         self.best = tf.Variable(-1.0, trainable=False, name="best_accuracy")
-        self.train_step = TrainStep(
-            self.model, groups, baseline, self.step, config.learning, config.train.seed
-        )
+        self.early_stopping = EarlyStopping(config.train.early_stopping)
+        # What is evaluated and kept as the best.
+        self.evaluated = self.average.model if self.average else self.model
         self.checkpoints = Checkpoints(
             config.train.run_dir,
             self.model,
-            {group.name: group.optimizer for group in groups},
-            baseline=baseline.value,
+            {group.name: group.optimizer for group in self.train_step.groups},
+            self.average.model if self.average else None,
+            baseline=self.train_step.baseline.value,
             step=self.step,
             best=self.best,
             classes=tf.Variable(classes, trainable=False, name="classes"),
+            **self._optional_state(),
         )
+
+    def _optional_state(self) -> dict[str, tf.Variable]:
+        """The state of what is switched on; runs without it have checkpoints without it."""
+        state = {}
+        if self.train_step.loss_scale is not None:
+            state["loss_scale"] = self.train_step.loss_scale.value
+            state["good_steps"] = self.train_step.loss_scale.good_steps
+        if self.early_stopping.patience:
+            state["waited"] = self.early_stopping.waited
+        return state
 
     def fit(self) -> None:
         """Trains up to the last step; interrupted, it saves a checkpoint first.
@@ -113,6 +125,8 @@ class Trainer:
         if self.checkpoints.restore():
             print(f"going on after step {self.step.numpy()} of {self.steps}", flush=True)
         start = int(self.step.numpy())
+        if self.early_stopping.ended:
+            return
         batches = pipeline.training_batches(
             self.dataset,
             self.config.data,
@@ -146,11 +160,17 @@ class Trainer:
                 self._report(metrics, rate, step, progress)
                 if evaluate:
                     self._evaluate(step, progress)
-                if save:
+                if save or self.early_stopping.ended:
                     self.checkpoints.save(step)
                 begun, reported = time.perf_counter(), step
             if self.stopped:
                 raise KeyboardInterrupt(f"the same command goes on after step {step}")
+            if self.early_stopping.ended:
+                waited = self.early_stopping.waited.numpy()
+                progress.write(f"ended: {waited} evaluations without a better validation top-1")
+                break
+        if self.profiling:
+            self._end_profile()
 
     @contextlib.contextmanager
     def _profiled(self, step: int) -> Iterator[None]:
@@ -164,9 +184,12 @@ class Trainer:
             self.profiling = True
         with tf.profiler.experimental.Trace("train", step_num=step, _r=1):
             yield
-        if step in (last, self.steps):
-            tf.profiler.experimental.stop()
-            self.profiling = False
+        if step == last:
+            self._end_profile()
+
+    def _end_profile(self) -> None:
+        tf.profiler.experimental.stop()
+        self.profiling = False
 
     def _is_due(self, step: int, every: int) -> bool:
         """Whether something is due after this step; everything is after the last one."""
@@ -180,10 +203,15 @@ class Trainer:
         """Scalars to TensorBoard and to the progress bar; `rate` is in steps per second."""
         values = {name: value.numpy() for name, value in metrics.items()}
         values["images_per_second"] = rate * self.config.train.batch_size
+        good = f"last good checkpoint is {self.checkpoints.manager.latest_checkpoint or 'none'}"
         if not np.isfinite(values["loss"]):
             raise UserError(
-                f"the loss is {values['loss']} at step {step}; lower --learning_rate. The last "
-                f"good checkpoint is {self.checkpoints.manager.latest_checkpoint or 'none'}"
+                f"the loss is {values['loss']} at step {step}; lower --learning_rate. The {good}"
+            )
+        if values.get("loss_scale", 1) < 1:
+            raise UserError(
+                f"gradients overflow float16 however small the loss is scaled, up to step {step}; "
+                f"lower --learning_rate, or use --precision=bfloat16. The {good}"
             )
         self.summaries.scalars("train", values, step)
         accuracy = values["accuracy_by_locations"][-1]
@@ -203,14 +231,16 @@ class Trainer:
         )
         if self.config.train.summary_images and self.config.model.model != "feedforward":
             images = next(iter(batches)).image[: self.config.train.summary_images]
-            self.summaries.attended(self.model, images, step)
+            self.summaries.attended(self.evaluated, images, step)
         results = self.evaluation.run(batches, [Accuracy()])
         self.summaries.scalars("validation", results, step)
         accuracy = float(np.ravel(results["top1_by_locations"])[-1])
         progress.write(f"step {step}: validation top-1 {accuracy:.2%}")
-        if accuracy > float(self.best.numpy()):
-            self.checkpoints.save_best(self.model)
+        better = accuracy > float(self.best.numpy())
+        if better:
+            self.checkpoints.save_best(self.evaluated)
             self.best.assign(accuracy)
+        self.early_stopping.update(better)
 
     @contextlib.contextmanager
     def _stop_on_signal(self) -> Iterator[None]:

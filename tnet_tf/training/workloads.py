@@ -9,12 +9,9 @@ import tensorflow as tf
 from tnet_tf.config import Config
 from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.inputs.pipeline import Example
-from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.precision import computing_in
-from tnet_tf.models.published_weights import variable_names
-from tnet_tf.training.optimizers import make_groups
-from tnet_tf.training.step import TrainStep
+from tnet_tf.training.step import build_step
 
 Work = Callable[[], object]
 REFERENCE_BATCH = 8
@@ -22,7 +19,7 @@ REFERENCE_BATCH = 8
 
 def build_network(config: Config, classes: int) -> keras.Model:
     """The network that the settings describe, computing in --precision."""
-    with computing_in(config.benchmark.precision):
+    with computing_in(config.train.precision):
         return build_model(config.model, classes)
 
 
@@ -56,16 +53,7 @@ def prediction_of_new_network(config: Config, classes: int, locations: tuple[int
 
 def training_step(config: Config, classes: int) -> Work:
     """A training step of a network with fresh weights, on one batch of random images."""
-    model = build_network(config, classes)
-    trainable = {n: v for n, v in variable_names(model).items() if v.trainable}
-    step = TrainStep(
-        model,
-        make_groups(trainable, (), 1, config.train),
-        RewardBaseline(),
-        tf.Variable(0, dtype=tf.int64, trainable=False),
-        config.learning,
-        config.train.seed,
-    )
+    step = build_step(build_network(config, classes), config, steps=1)
     count = config.train.batch_size
     images = tf.random.stateless_uniform((count, *config.data.image_size, 3), (0, 0), -1, 1)
     batch = Example(

@@ -1,0 +1,41 @@
+"""Weights of classes in the loss, for data in which some classes are rare."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tnet_tf.config import LearningConfig
+from tnet_tf.errors import UserError
+from tnet_tf.inputs import pipeline
+from tnet_tf.inputs.catalog import Dataset
+
+
+def class_weights(config: LearningConfig, dataset: Dataset) -> tuple[float, ...]:
+    """The numbers that --class_weights stands for, one for each class; empty for 'none'.
+
+    Raises:
+      UserError: when there are more or fewer numbers than classes, or records can't be read.
+    """
+    if config.class_weights == "balanced":
+        return balanced(pipeline.images_by_class(dataset, dataset.train_split))
+    given, classes = config.given_class_weights(), len(dataset.classes)
+    if given and len(given) != classes:
+        raise UserError(
+            f"--class_weights has {len(given)} numbers, but {dataset.name} has {classes} classes "
+            f"({dataset.classes[0]} .. {dataset.classes[-1]}); give one for each, in this order"
+        )
+    return given
+
+
+def balanced(counts: Sequence[int] | np.ndarray) -> tuple[float, ...]:
+    """Weights under which all classes weigh the same: images / (classes * images of the class).
+
+    Classes without any image do not count, and weigh 0.
+
+    Args:
+      counts: images of each class.
+    """
+    images = np.asarray(counts, np.float64)
+    present = np.count_nonzero(images)
+    weights = np.divide(images.sum(), present * images, np.zeros_like(images), where=images > 0)
+    return tuple(weights.tolist())
