@@ -25,6 +25,8 @@ from tnet_tf.models.published_weights import LoadReport, load_pretrained
 from tnet_tf.models.resnet import ResNet
 from tnet_tf.models.tnet import TNet
 from tnet_tf.outputs import Outputs
+from tnet_tf.serving import keras_export  # noqa: F401
+from tnet_tf.training import keras_fit  # noqa: F401
 from tnet_tf.training.optimizers import make_groups
 from tnet_tf.training.step import TrainStep
 

@@ -10,7 +10,7 @@ import json
 from tnet_tf.config import stored
 from tnet_tf.config.commands import BenchmarkConfig, EvalConfig, ExportConfig
 from tnet_tf.config.data import DataConfig
-from tnet_tf.config.learning import RULES, LearningConfig
+from tnet_tf.config.learning import LearningConfig, rules_of
 from tnet_tf.config.model import ModelConfig
 from tnet_tf.config.robustness import RobustnessConfig
 from tnet_tf.config.setting import require
@@ -26,6 +26,7 @@ __all__ = [
     "ModelConfig",
     "RobustnessConfig",
     "TrainConfig",
+    "rules_of",
 ]
 
 
@@ -69,7 +70,7 @@ class Config:
             f"{self.model.levels} levels that --locations makes",
         )
         model, rule = self.model.model, self.learning.rule
-        fitting = [name for name, models in RULES.items() if model in models]
+        fitting = rules_of(model)
         require(
             rule in fitting,
             f"--model={model} learns by --rule={' or '.join(fitting)}, not by --rule={rule}",

@@ -12,6 +12,11 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 
 
+def rules_of(model: str) -> tuple[str, ...]:
+    """Names of the rules by which a network learns, its usual one first."""
+    return tuple(rule for rule, models in RULES.items() if model in models)
+
+
 @dataclasses.dataclass(frozen=True)
 class LearningConfig:
     """The learning rules: TNet's (paper 4, appendix 1 and eq. 9) and MGNet's (its section 3.4)."""

@@ -5,9 +5,10 @@ from typing import Any, Self
 import keras
 
 from tnet_tf.models.backbone import Backbone
+from tnet_tf.models.keras_methods import KerasMethods
 
 
-class Classifier(keras.Model):
+class Classifier(KerasMethods):
     """A network whose call takes (images, locations=None, training=False) and returns `Outputs`.
 
     Images stay as they are, whatever the network computes in: only what is looked at is converted.

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tnet_tf.config import rules_of
 from tnet_tf.layers.grid import to_symmetric
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.classifier import Classifier
@@ -26,6 +27,8 @@ class FeedForward(Classifier):
       >>> FeedForward(PlainCNN(), classes=10)(tf.zeros((2, 112, 112, 3))).logits.shape
       TensorShape([2, 10])
     """
+
+    rules = rules_of("feedforward")
 
     def __init__(self, backbone: Backbone, classes: int, dropout: float = 0.0, **kwargs: Any):
         super().__init__(backbone, classes=classes, dropout=dropout, **kwargs)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from tnet_tf.config import rules_of
 from tnet_tf.layers import glimpses
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.classifier import Classifier
@@ -56,6 +57,7 @@ class MGNet(Classifier):
     """
 
     attends = True
+    rules = rules_of("mgnet")
     # Each location depends on those before it, so they are not looked at in one batch.
     one_by_one = True
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from tnet_tf.config import rules_of
 from tnet_tf.layers import grid as grids
 from tnet_tf.layers import sampling as samplers
 from tnet_tf.layers.randomness import next_key
@@ -65,6 +66,7 @@ class TNet(Classifier):
     """
 
     attends = True
+    rules = rules_of("tnet")
 
     def __init__(
         self,

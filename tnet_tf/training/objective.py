@@ -1,6 +1,6 @@
 """What training minimises: the learning rule's terms and the penalties beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -12,6 +12,15 @@ from tnet_tf.learning.joint_classifiers import joint_classifiers
 from tnet_tf.learning.regularization import sum_of_squares
 from tnet_tf.learning.reinforce import learning_rule
 from tnet_tf.outputs import Outputs
+
+# A rule takes outputs, labels, baseline, settings and the images' weights or None, and gives its
+# terms, a named tuple, and the mean reward; new rules are rows.
+RULES: dict[str, Callable[..., tuple[Any, tf.Tensor]]] = {
+    "reinforce": learning_rule,
+    "joint_classifiers": lambda outputs, labels, _, *rest: joint_classifiers(
+        outputs, labels, *rest
+    ),
+}
 
 
 class Objective:
@@ -66,9 +75,7 @@ class Objective:
         image_weights: tf.Tensor | None,
     ) -> tuple[Any, tf.Tensor]:
         """The terms of the learning rule, and the mean reward."""
-        if self.config.rule == "joint_classifiers":
-            return joint_classifiers(outputs, labels, self.config, image_weights)
-        return learning_rule(outputs, labels, baseline, self.config, image_weights)
+        return RULES[self.config.rule](outputs, labels, baseline, self.config, image_weights)
 
     def _penalties(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """The weighted terms besides the learning rule's that are switched on."""
