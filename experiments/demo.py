@@ -23,6 +23,7 @@ FLAG_FILES = {
 SUMMARY = Path("runs/demo/summary.json")
 
 
+@command.named("demo")
 def main(_: Config) -> None:
     """Trains TNet, its thumbnail baseline and its dense baseline, and compares them.
 

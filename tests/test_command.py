@@ -11,6 +11,7 @@ from tests.commands import exit_code, the_error
 from tests.inputs.images import make_folder
 from tnet_tf import benchmark, evaluate, export, prepare, train
 from tnet_tf.config import Config
+from tnet_tf.config.readers import READERS
 from tnet_tf.errors import DoubtfulSettings, UserError
 from tnet_tf.training import run_lock
 
@@ -95,7 +96,7 @@ def test_prepares_trains_and_evaluates(records, tmp_path, capsys):
     assert re.search(rf"done: 2 steps, .*model in {tmp_path}/best\.keras", capsys.readouterr().out)
     assert exit_code(train.main, *settings, "--lambda_f=0.5") == 2
     assert "--lambda_f was 0.1, now 0.5" in the_error(capsys.readouterr().err)
-    assert exit_code(evaluate.main, *settings) == 0
+    assert exit_code(evaluate.main, f"--run_dir={tmp_path}") == 0
     assert "top-1" in capsys.readouterr().out
 
 
@@ -108,13 +109,49 @@ def test_two_trainings_do_not_share_a_folder(records, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_explains_the_command_and_every_setting(name, capsys):
+def test_help_explains_the_command_and_the_settings_that_it_reads(name, capsys):
     assert exit_code(COMMANDS[name], "--help") == 0
     shown = capsys.readouterr().out
     assert f"Example: python -m tnet_tf.{name} --" in shown
-    for setting in ("--image_size", "--grid", "--lambda_f", "--run_dir", "--eval_locations"):
-        assert setting in shown
-    assert "Candidate locations per side of the attention grid" in shown
+    assert set(re.findall(r"^  --(?:\[no\])?(\w+):", shown, flags=re.MULTILINE)) == READERS[name]
+    for text in ("Candidate locations per side of the attention grid", "tnet_tf model settings:"):
+        assert (text in shown) == ("grid" in READERS[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        (
+            "prepare",
+            ("--batch_size=4",),
+            "prepare does not read --batch_size, settings of train, benchmark; leave it out",
+        ),
+        ("train", ("--sets", "3"), "train does not read --sets, settings of benchmark"),
+        ("train", ("--folder=pets",), "train does not read --folder, settings of prepare"),
+        (
+            "evaluate",
+            ("--random_flip", "--grid=3", "--noauto_augment"),
+            "evaluate does not read --random_flip, --auto_augment, settings of train, benchmark; "
+            "leave them out",
+        ),
+        ("benchmark", ("--epochs=3",), "benchmark does not read --epochs, settings of train"),
+        (
+            "export",
+            ("--epochs=3", "--sets=4"),
+            "export does not read --epochs, --sets; leave them out",
+        ),
+    ],
+)
+def test_settings_without_effect_are_refused(name, arguments, message, tmp_path, capsys):
+    # Flag files are shared by commands: what stands there is refused by none.
+    (tmp_path / "shared.flags").write_text("--epochs=3\n--sets=7\n--format=onnx\n--folder=x\n")
+    shared = f"--flagfile={tmp_path / 'shared.flags'}"
+    assert exit_code(COMMANDS[name], *arguments, shared) == 2
+    assert message in the_error(capsys.readouterr().err)
+    read = [f"--run_dir={tmp_path / 'nothing'}"] * (name != "prepare")
+    data = (f"--data_dir={tmp_path / 'nothing'}", "--dataset=no_such_dataset", "--image_size=32")
+    exit_code(COMMANDS[name], shared, *read, *data[: None if name != "prepare" else 2])
+    assert "does not read" not in capsys.readouterr().err
 
 
 def test_interrupted_commands_say_so(capsys):

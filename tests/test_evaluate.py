@@ -214,6 +214,31 @@ def test_a_cost_that_can_not_be_counted_is_told_before_images_are_read(config, m
     assert "evaluating" not in capsys.readouterr().err
 
 
+def test_the_run_says_how_it_is_measured(config, tmp_path, capsys):
+    moved = (tmp_path / "run").rename(tmp_path / "moved")
+    assert exit_code(evaluate.main, f"--run_dir={moved}") == 0
+    said, found = (
+        capsys.readouterr().out,
+        json.loads((moved / "evaluation/report.json").read_text()),
+    )
+    assert "differs" not in said
+    assert found["image_size"] == [64, 48] and found["locations"] == [2]
+    assert found["dataset"] == "folder/insects" and found["run_dir"] == str(moved)
+
+
+def test_other_conditions_than_the_run_s_are_used_and_said(config, capsys):
+    run_dir = f"--run_dir={config.train.run_dir}"
+    other = ("--image_size=48,64", "--eval_locations=3", "--test_split=train[:5]")
+    assert exit_code(evaluate.main, run_dir, *other, "--locations=2", "--grid=3") == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "differs" in line)
+    assert line == (
+        "--test_split=train[:5] differs from the run's default; --image_size=48,64 differs from "
+        "the run's 64,48; --eval_locations=3 differs from the run's 2"
+    )
+    found = json.loads(Path(config.train.run_dir, "evaluation/report.json").read_text())
+    assert (found["image_size"], found["locations"], found["images"]) == ([48, 64], [3], 5)
+
+
 def robustly(config, **changes):
     """Settings with a few trials."""
     few = {"corruptions": ("fog",), "severities": (3,), "attack": ("pgd",), "attack_steps": (2,)}
@@ -270,6 +295,7 @@ def test_networks_are_compared_in_one_report(config, tmp_path, capsys):
         "--compare=nowhere",
     ],
 )
-def test_what_can_not_be_measured_is_told_before_any_work(flag, capsys):
-    assert exit_code(evaluate.main, "--dataset=folder/not_prepared", flag) == 2
+def test_what_can_not_be_measured_is_told_before_any_work(config, flag, capsys):
+    run_dir = f"--run_dir={config.train.run_dir}"
+    assert exit_code(evaluate.main, run_dir, "--dataset=folder/not_prepared", flag) == 2
     assert flag.partition("=")[0] in the_error(capsys.readouterr().err)

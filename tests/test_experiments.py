@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 from tests.evaluation.test_cost import RESNETS, read_table
+from tnet_tf.config.readers import READERS
 from tnet_tf.evaluation import robustness
 from tnet_tf.evaluation.attacks import Budget
-from tnet_tf.flags import read_config
+from tnet_tf.flags import read_config, typed
 from tnet_tf.inputs.pipeline import Example
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.models.factory import build_model
@@ -89,10 +90,11 @@ def test_settings_are_valid_and_say_where_the_run_lies(path):
 def test_commands_of_the_headers_are_valid(path):
     """Whole commands, and settings at a line's end that are to be added to them."""
     for line in re.findall("^#.*", path.read_text(), flags=re.MULTILINE):
-        whole = re.search(r"-m tnet_tf\.\w+ (.+)", line)
+        whole = re.search(r"-m tnet_tf\.(\w+) (.+)", line)
         added = re.search(r"((?: --\w+=\S+)+)$", line)
         if whole:
-            read_config(*shlex.split(whole[1])).check_model()
+            read_config(*shlex.split(whole[2])).check_model()
+            assert READERS[whole[1]].issuperset(typed(["", *shlex.split(whole[2])]))
         elif added:
             config = read(path, *shlex.split(added[1]))
             config.check()

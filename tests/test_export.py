@@ -1,6 +1,7 @@
 import pytest
 import tensorflow as tf
 
+from tests.commands import exit_code, the_error
 from tests.test_evaluate import CLASSES, change, prepared, untrained_run
 from tnet_tf import export
 from tnet_tf.errors import UserError
@@ -24,6 +25,13 @@ def test_a_run_is_written_for_serving_and_compared_with_its_network(config, tmp_
     assert "same class 100.00%, same regions 100.00%" in capsys.readouterr().out
     served = tf.saved_model.load(str(tmp_path / "run" / "export"))
     assert set(served.signatures) == {"serving_default", "float_images", "with_locations"}
+
+
+def test_the_run_s_folder_is_all_it_needs(config, capsys):
+    assert exit_code(export.main, f"--run_dir={config.train.run_dir}", "--check_images=9") == 0
+    assert "on 9 images of folder/insects" in capsys.readouterr().out
+    assert exit_code(export.main, f"--run_dir={config.train.run_dir}", "--grid=4") == 2
+    assert "holds another network: --grid was 3, now 4" in the_error(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

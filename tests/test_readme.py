@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tnet_tf.flags import read_config
+from tnet_tf.config.readers import READERS
+from tnet_tf.flags import read_config, typed
 
 ROOT = Path(__file__).parents[1]
 README, WORKSPACE = (
@@ -72,6 +73,7 @@ def test_commands_are_valid(module, arguments, monkeypatch):
         return
     config = read_config(*shlex.split(arguments))
     name = module.removeprefix("tnet_tf.")
+    assert READERS[name].issuperset(typed(["", *shlex.split(arguments)]))
     getattr(config if name in CHECKS else config.data, CHECKS.get(name, "check"))()
 
 

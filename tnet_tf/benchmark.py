@@ -26,6 +26,7 @@ from tnet_tf.training import workloads
 REFERENCE = "reference"
 
 
+@command.named("benchmark")
 def main(config: Config) -> dict[str, Any]:
     """Measures what networks cost: FLOPs, parameters, time and memory, of inference and training.
 

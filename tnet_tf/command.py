@@ -7,43 +7,98 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from tnet_tf import flags
 from tnet_tf.config import Config
+from tnet_tf.config.readers import READERS
 from tnet_tf.errors import DoubtfulSettings, UserError
+from tnet_tf.training.run_settings import of_run
 
+Main = Callable[[Config], object]
 _HELP = ("-h", "--help", "-help", "--helpfull", "--helpshort")
 
 
-def run(main: Callable[[Config], object]) -> None:
+AnyMain = TypeVar("AnyMain", bound=Main)
+
+
+class _Command(NamedTuple):
+    name: str
+    """In `READERS`."""
+    of_run: bool
+    """Whether it works on a run, whose own settings hold."""
+
+
+_COMMANDS: dict[Main, _Command] = {}
+
+
+def named(name: str, of_run: bool = False) -> Callable[[AnyMain], AnyMain]:
+    """Names a command, for `run` to know which settings it reads (decorates its main).
+
+    Args:
+      name: as in `READERS` of tnet_tf/config/readers.py.
+      of_run: whether it works on the run in --run_dir, with the run's own settings where none are
+        given.
+    """
+
+    def register(main: AnyMain) -> AnyMain:
+        _COMMANDS[main] = _Command(name, of_run)
+        return main
+
+    return register
+
+
+def run(main: Main) -> None:
     """Runs a command with the settings of the command line and exits.
 
     Args:
-      main: the command; its docstring is what `--help` shows before the settings.
+      main: the command; its docstring is what `--help` shows before the settings. Unless it is
+        `named`, it reads all of them.
 
     Exit codes: 0 done; 2 a user's mistake, told in one line on stderr; 130 interrupted, by SIGINT
     (Ctrl-C) or SIGTERM (kill, schedulers). `DoubtfulSettings` are told in one line, too.
     """
     _show_anything()
+    command = _COMMANDS.get(main)
     if any(argument in _HELP for argument in sys.argv[1:]):
         print(
             main.__doc__,
             "\nSettings (also from a file, --flagfile=experiments/NAME.flags):",
             sep="\n",
         )
-        print(flags.usage())
+        print(flags.usage(READERS[command.name] if command else None))
         sys.exit(0)
     try:
         with _sigterm_interrupts(), _warnings_in_one_line():
             flags.parse(sys.argv)
-            main(flags.config_from_flags())
+            main(_config(command))
     except UserError as error:
         print(f"error: {_one_line(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as interrupt:
         print(f"interrupted{f'; {interrupt}' if interrupt.args else ''}", file=sys.stderr)
         sys.exit(130)
+
+
+def _config(command: _Command | None) -> Config:
+    """The settings that a command works with, once flags are parsed."""
+    config = flags.config_from_flags()
+    if command is None:
+        return config
+    _check_read(command.name, flags.typed(sys.argv))
+    return of_run(config, flags.given()) if command.of_run else config
+
+
+def _check_read(command: str, typed: list[str]) -> None:
+    """Refuses settings on the command line that would have no effect."""
+    unread = [name for name in typed if name not in READERS[command]]
+    if unread:
+        readers = [c for c, names in READERS.items() if names.issuperset(unread)]
+        whose = f", settings of {', '.join(readers)}" if readers else ""
+        raise UserError(
+            f"{command} does not read {', '.join(f'--{name}' for name in unread)}{whose}; leave "
+            f"{'it' if len(unread) == 1 else 'them'} out"
+        )
 
 
 def _show_anything() -> None:

@@ -26,6 +26,7 @@ from tnet_tf.outputs import Outputs
 from tnet_tf.training.checkpoints import load_model
 
 
+@command.named("evaluate", of_run=True)
 def main(config: Config) -> dict[str, Any]:
     """Measures a trained network on the test split, after every number of attended locations.
 

@@ -15,6 +15,7 @@ from tnet_tf.serving.agreement import Agreement, agreement
 from tnet_tf.training.checkpoints import load_model
 
 
+@command.named("export", of_run=True)
 def main(config: Config) -> Agreement | None:
     """Writes a trained network so that it can be served without this package.
 

@@ -4,7 +4,7 @@ import dataclasses
 import os
 import stat
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from absl import flags
 from absl.testing import flagsaver
@@ -106,6 +106,28 @@ def _lines(path: str) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith(("#", "//"))]
 
 
+def typed(arguments: Sequence[str]) -> list[str]:
+    """Names of the settings that stand on a command line itself, not in its flag files.
+
+    Args:
+      arguments: as `parse` takes them.
+    """
+    names = (a.lstrip("-").partition("=")[0] for a in arguments[1:] if a.startswith("-"))
+    settings = set(_names())
+    # `--noNAME` switches a setting off.
+    found = (name if name in settings else name.removeprefix("no") for name in names)
+    return list(dict.fromkeys(name for name in found if name in settings))
+
+
+def given() -> set[str]:
+    """Names of the settings that were parsed, from the command line or from flag files."""
+    return {name for name in _names() if FLAGS[name].present}
+
+
+def _names() -> list[str]:
+    return [f.name for settings in _sections().values() for f in dataclasses.fields(settings)]
+
+
 def config_from_flags() -> Config:
     """The settings that the command line gives.
 
@@ -135,10 +157,20 @@ def _value(field: dataclasses.Field) -> typing.Any:
     return numbers * 2 if field.name in _SIDES and len(numbers) == 1 else numbers
 
 
-def usage() -> str:
-    """Help on every setting, by concern."""
+def usage(names: Collection[str] | None = None) -> str:
+    """Help on settings, by concern.
+
+    Args:
+      names: of the settings to show; None: all.
+    """
+    shown = flags.FlagValues()
+    for module, its_flags in FLAGS.flags_by_module_dict().items():
+        for flag in its_flags:
+            if names is None or flag.name in names:
+                shown[flag.name] = flag
+                shown.register_flag_by_module(module, flag)
     modules = [f"tnet_tf {section} settings" for section in _sections()]
-    return "\n".join(FLAGS.module_help(name) for name in modules)
+    return "\n".join(filter(None, map(shown.module_help, modules)))
 
 
 def read_config(*arguments: str) -> Config:

@@ -8,6 +8,7 @@ from tnet_tf.inputs.catalog import Dataset
 _CLASSES_SHOWN = 12
 
 
+@command.named("prepare")
 def main(config: Config) -> None:
     """Makes TFRecords of a dataset, once, for train and evaluate to read.
 

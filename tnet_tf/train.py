@@ -9,6 +9,7 @@ from tnet_tf.training import run_lock
 from tnet_tf.training.trainer import Trainer
 
 
+@command.named("train")
 def main(config: Config) -> None:
     """Trains a network on prepared records (see tnet_tf.prepare).
 

@@ -114,7 +114,6 @@ def test_a_finished_run_has_nothing_left_to_do(finished, config):
     [
         ("--learning_rate=0.5", r"--learning_rate was 0\.001, now 0\.5"),
         ("--locations=3", r"--locations was 2, now 3"),
-        ("--train_steps=9", r"--train_steps was 4, now 9"),
         ("--seed=1", r"--seed was 0, now 1"),
         ("--lambda_f=0.2", r"--lambda_f was 0\.1, now 0\.2"),
         ("--dataset=digit_scenes", r"--dataset was digit_scenes/96x64, now digit_scenes"),

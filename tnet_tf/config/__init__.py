@@ -6,6 +6,7 @@ each field (same name, default and help), so there is no second list of settings
 
 import dataclasses
 import json
+from collections.abc import Collection
 
 from tnet_tf.config import stored
 from tnet_tf.config.commands import BenchmarkConfig, EvalConfig, ExportConfig
@@ -86,10 +87,15 @@ class Config:
         return json.dumps(dataclasses.asdict(self), indent=2)
 
     @classmethod
-    def from_json(cls, text: str) -> "Config":
+    def from_json(cls, text: str, decisive: Collection[str] | None = None) -> "Config":
         """The settings that `to_json` wrote.
 
         Runs of earlier versions have fewer settings; those they lack had no effect.
+
+        Args:
+          text: JSON.
+          decisive: concerns in which every setting must be known; in others, those that are not are
+            left out with a `DoubtfulSettings` warning. None: all.
 
         Raises:
           ValueError: when it is no such text.
@@ -107,8 +113,8 @@ class Config:
         for name in values:
             if name not in makers:
                 raise ValueError(f"there are no settings {name!r}")
-        sections = {
-            name: stored.section(make, values.get(name, {}))  # type: ignore[arg-type]
-            for name, make in makers.items()
-        }
+        sections = {}
+        for name, make in makers.items():
+            strict = decisive is None or name in decisive
+            sections[name] = stored.section(make, values.get(name, {}), strict)  # type: ignore
         return cls(**sections)

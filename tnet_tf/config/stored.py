@@ -2,16 +2,20 @@
 
 import dataclasses
 import typing
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from tnet_tf.errors import DoubtfulSettings
 
-def section(settings: type, values: Any) -> Any:
+
+def section(settings: type, values: Any, strict: bool = True) -> Any:
     """The settings of one concern.
 
     Args:
       settings: their dataclass.
       values: from JSON: by name; those that are missing have their defaults.
+      strict: whether unknown names are an error; else they are left out, with a warning.
 
     Raises:
       ValueError: for an unknown name, or a value that is not of the setting's type.
@@ -19,10 +23,18 @@ def section(settings: type, values: Any) -> Any:
     if not isinstance(values, Mapping):
         raise ValueError(f"{values!r} is no settings by name")
     fields = {field.name: field for field in dataclasses.fields(settings)}
-    for name in values:
-        if name not in fields:
-            raise ValueError(f"there is no setting {name!r}")
-    return settings(**{name: _value(fields[name], value) for name, value in values.items()})
+    unknown = [name for name in values if name not in fields]
+    if unknown and strict:
+        raise ValueError(f"there is no setting {unknown[0]!r}")
+    if unknown:
+        names = ", ".join(f"--{name}" for name in unknown)
+        warnings.warn(
+            f"stored settings that this version does not know are left out: {names}",
+            DoubtfulSettings,
+            stacklevel=3,
+        )
+    known = {name: _value(fields[name], values[name]) for name in values if name in fields}
+    return settings(**known)
 
 
 def _value(field: dataclasses.Field, stored: Any) -> Any:

@@ -5,7 +5,9 @@ step N, `ckpt-N.index` says what it holds, and `ckpt-N.data-..` has the values w
 """
 
 import contextlib
+import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -51,8 +53,13 @@ def remove_unfinished(run_dir: Path) -> None:
 
 
 def step_of(checkpoint: str) -> int:
-    """How many steps were done when a checkpoint was saved."""
-    return int(tf.train.load_checkpoint(checkpoint).get_tensor(_STEP))
+    """How many steps were done when a checkpoint was saved.
+
+    Raises:
+      UserError: when the checkpoint is damaged.
+    """
+    with _damage_told(checkpoint):
+        return int(tf.train.load_checkpoint(checkpoint).get_tensor(_STEP))
 
 
 def read_everything(checkpoint: str) -> None:
@@ -61,10 +68,16 @@ def read_everything(checkpoint: str) -> None:
     Raises:
       UserError: when the checkpoint is damaged.
     """
-    try:
+    with _damage_told(checkpoint):
         reader = tf.train.load_checkpoint(checkpoint)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
+
+
+@contextlib.contextmanager
+def _damage_told(checkpoint: str) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # TensorFlow fails in many ways on files that are damaged
         raise UserError(
             f"checkpoint {checkpoint} is damaged ({first_line(error)}); delete {checkpoint}.* to "
@@ -77,11 +90,16 @@ def _named(folder: Path) -> list[str]:
     file = folder / "checkpoint"
     if not file.exists():
         return []
+    logger, state = tf.get_logger(), None
+    level = logger.level
     try:
-        # TensorFlow takes a file that it can't parse for one that is not there.
+        logger.setLevel(logging.ERROR)
+        # TensorFlow only remarks on a file that it can't parse, and takes it for none.
         state = tf.train.get_checkpoint_state(str(folder))
     except (OSError, ValueError):
-        state = None
+        pass
+    finally:
+        logger.setLevel(level)
     if state is None:
         raise UserError(
             f"{file}, which names the checkpoints, is damaged; delete it to go on from the last of "

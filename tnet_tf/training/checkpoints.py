@@ -9,11 +9,9 @@ last good one.
 """
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -31,8 +29,17 @@ from tnet_tf.training.checkpoint_files import (
     last_checkpoint,
     read_everything,
 )
+from tnet_tf.training.continuation import LENGTH
+from tnet_tf.training.run_settings import (
+    CONFIG,
+    LEARNED,
+    MEASURED,
+    check_network,
+    differences,
+    read_settings,
+)
 
-CONFIG, BEST = "config.json", "best.keras"
+BEST = "best.keras"
 _CLASSES = "classes/.ATTRIBUTES/VARIABLE_VALUE"
 # What a checkpoint calls the weights, and their moving average where a run keeps one.
 _WEIGHTS, _AVERAGE = "model", "average"
@@ -142,21 +149,28 @@ class Checkpoints:
             ) from error
 
 
-def check_config(config: Config) -> None:
+def check_config(config: Config) -> Config | None:
     """Checks the settings against those of the run that the folder holds, if any.
+
+    How long the run is remains to be checked, by `check_length`.
+
+    Returns:
+      The run's settings; None where the folder holds none.
 
     Raises:
       UserError: when it holds a run with other settings.
     """
     run_dir = Path(config.train.run_dir)
     if not (run_dir / CONFIG).is_file() or not (run_dir / CHECKPOINTS).is_dir():
-        return
-    differences = _differences(_read_config(run_dir / CONFIG), config)
-    if differences:
+        return None
+    before = read_settings(run_dir)
+    found = _differences(before, config)
+    if found:
         raise UserError(
-            f"{run_dir} holds a run with other settings: {'; '.join(differences)}. Use the same "
+            f"{run_dir} holds a run with other settings: {'; '.join(found)}. Use the same "
             "settings to go on with it, or another --run_dir"
         )
+    return before
 
 
 def keep_config(config: Config) -> None:
@@ -186,18 +200,8 @@ def load_model(config: Config) -> keras.Model:
       UserError: when there is no such model, it can't be read, or the settings differ.
     """
     run_dir = Path(config.train.run_dir)
-    if not (run_dir / CONFIG).is_file():
-        raise UserError(f"--run_dir={run_dir} holds no run; train one first with the same flags")
-    trained = _read_config(run_dir / CONFIG)
-    # How many locations to attend is a choice of the call; noise is off outside of training.
-    ignored = {"locations", "sampling", "dropout", "spatial_dropout", "stochastic_depth"}
-    differences = [
-        text
-        for name, text in _section_differences(trained.model, config.model)
-        if name not in ignored
-    ]
-    if differences:
-        raise UserError(f"{run_dir} holds another network: {'; '.join(differences)}")
+    trained = read_settings(run_dir, MEASURED)
+    check_network(trained, config)
     return _load_best(run_dir) if config.eval.checkpoint == "best" else _load_last(run_dir, trained)
 
 
@@ -254,32 +258,11 @@ def _weights(model: keras.Model) -> dict[str, tf.Variable]:
     return {name: variable.value for name, variable in variable_names(model).items()}
 
 
-def _read_config(path: Path) -> Config:
-    try:
-        return Config.from_json(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} is not a settings file of this version: {first_line(error)}; delete it and "
-            "repeat the train command with the run's settings to have it written anew"
-        ) from error
-
-
 def _differences(theirs: Config, ours: Config) -> list[str]:
     """What differs among the settings that decide what is learned."""
     return [
-        text
-        for section in ("data", "model", "learning", "train")
-        for name, text in _section_differences(getattr(theirs, section), getattr(ours, section))
-        if name not in _FREE
+        f"--{name} was {before}, now {now}"
+        for section in LEARNED
+        for name, before, now in differences(getattr(theirs, section), getattr(ours, section))
+        if name not in _FREE | LENGTH
     ]
-
-
-def _section_differences(theirs: Any, ours: Any) -> Iterator[tuple[str, str]]:
-    for field in dataclasses.fields(theirs):
-        before, now = getattr(theirs, field.name), getattr(ours, field.name)
-        if before != now:
-            yield field.name, f"--{field.name} was {_text(before)}, now {_text(now)}"
-
-
-def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

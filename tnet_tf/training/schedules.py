@@ -22,11 +22,15 @@ def learning_rate_schedule(rate: float, steps: int, config: TrainConfig) -> Lear
     """
     if config.schedule == "one_cycle":
         return OneCycle(rate, steps, config.warm_up)
-    drop_at = round(config.learning_rate_drop_at * steps)
     # A rate holds up to and including its boundary, and the first step is number 0.
     return keras.optimizers.schedules.PiecewiseConstantDecay(
-        [drop_at - 1], [rate, rate * config.learning_rate_drop]
+        [drop_step(config, steps) - 1], [rate, rate * config.learning_rate_drop]
     )
+
+
+def drop_step(config: TrainConfig, steps: int) -> int:
+    """How many steps of a run come before --schedule=step drops the learning rate."""
+    return round(config.learning_rate_drop_at * steps)
 
 
 def momentum_schedule(steps: int, config: TrainConfig) -> float | LearningRateSchedule:

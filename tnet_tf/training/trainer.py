@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tnet_tf.config import Config
+from tnet_tf.config import Config, TrainConfig
 from tnet_tf.errors import UserError
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.loop import Evaluation
@@ -22,6 +22,7 @@ from tnet_tf.models.precision import computing_in
 from tnet_tf.models.published_weights import load_pretrained
 from tnet_tf.training.checkpoints import Checkpoints, check_config, keep_config
 from tnet_tf.training.class_weights import class_weights
+from tnet_tf.training.continuation import check_length
 from tnet_tf.training.devices import make_strategy
 from tnet_tf.training.early_stopping import EarlyStopping
 from tnet_tf.training.step import build_step
@@ -47,14 +48,16 @@ class Trainer:
     def __init__(self, config: Config, dataset: Dataset):
         self.config, self.dataset = config, dataset
         train = config.train
-        check_config(config)
+        before = check_config(config)
         if train.deterministic:
             tf.config.experimental.enable_op_determinism()
         keras.utils.set_random_seed(train.seed)
         self.strategy = make_strategy(train.devices)
         self._check_batch_size()
         self.train_split = dataset.train_split
-        self.steps = train.train_steps or self._steps_of(train.epochs)
+        self.steps = self._steps_of(train)
+        if before is not None:
+            check_length(before.train, self._steps_of(before.train), train, self.steps)
         self.checkpoint_every = train.checkpoint_every or checkpoint_interval(self.steps)
         self.evaluate_every = train.evaluate_every or self.checkpoint_every
         with self.strategy.scope():
@@ -195,9 +198,12 @@ class Trainer:
         """Whether something is due after this step; everything is after the last one."""
         return step % every == 0 or step == self.steps
 
-    def _steps_of(self, epochs: int) -> int:
+    def _steps_of(self, train: TrainConfig) -> int:
+        """How many steps settings give a run."""
+        if train.train_steps:
+            return train.train_steps
         count = pipeline.count(self.dataset, self.train_split)
-        return -(-epochs * count // self.config.train.batch_size)
+        return -(-train.epochs * count // train.batch_size)
 
     def _report(self, metrics: dict[str, tf.Tensor], rate: float, step: int, progress: Any) -> None:
         """Scalars to TensorBoard and to the progress bar; `rate` is in steps per second."""
