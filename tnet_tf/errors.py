@@ -11,6 +11,9 @@ class UserError(Exception):
     without a stack trace and exit with code 2 (see `tnet_tf.command`).
     """
 
+    # Keras wraps errors of a layer's call in several lines, unless they are marked so.
+    _keras_call_info_injected = True
+
 
 class DoubtfulSettings(UserWarning):
     """Settings that work but are hardly meant; the message is one line, as `UserError`'s is."""

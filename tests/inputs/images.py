@@ -106,3 +106,18 @@ class Sounds(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
         yield from ((index, {"label": index % 2}) for index in range(4))
+
+
+class DepthMaps(Sounds):
+    """A TFDS dataset whose images are floats, of which each is stored as the four bytes of one."""
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "image": tfds.features.Image(shape=(4, 4, 1), dtype=np.float32, encoding_format="png"),
+            "label": tfds.features.ClassLabel(num_classes=2),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        for index in range(20):
+            yield index, {"image": np.full((4, 4, 1), 0.5, np.float32), "label": index % 2}

@@ -300,6 +300,11 @@ def test_datasets_without_images_are_told(tmp_path):
         catalog.prepare_dataset(DataConfig(dataset="sounds", data_dir=str(tmp_path)))
 
 
+def test_datasets_of_float_images_are_told(tmp_path):
+    with pytest.raises(UserError, match=r"images of depth_maps/1\.0\.0 are floats, as depth maps"):
+        catalog.prepare_dataset(DataConfig(dataset="depth_maps", data_dir=str(tmp_path)))
+
+
 def test_boxes_are_needed_to_crop_to_them(photos):
     with pytest.raises(UserError, match="--crop_to_box needs bounding boxes"):
         catalog.open_dataset(dataclasses.replace(photos, crop_to_box=True))

@@ -6,6 +6,7 @@ from safetensors.numpy import save_file
 
 from tests.models import golden
 from tests.networks import MGNET, TINY_MGNET, build
+from tnet_tf.errors import UserError
 from tnet_tf.layers import glimpses
 from tnet_tf.models.mgnet import MGNet
 from tnet_tf.models.plain_cnn import PlainCNN
@@ -79,6 +80,13 @@ def test_a_call_may_ask_for_more_locations_than_the_constructor(images):
     assert_same(model(images, locations=(0,)), model(images, locations=()))
 
 
+def test_locations_that_are_not_one_number_are_refused(images):
+    with pytest.raises(UserError, match="MGNet takes one number"):
+        network()(images, locations=(1, 1))
+    with pytest.raises(UserError, match=r"^numbers of locations must be 0 or more; given: -1$"):
+        network()(images, locations=(-1,))
+
+
 def test_any_batch_and_size_run_in_one_graph(images):
     model, traces = network(), []
 
@@ -115,7 +123,8 @@ def test_a_tensor_of_locations_exits_early(images, compiled):
     if compiled:
         size, number = tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((), tf.int32)
         predict = tf.function(predict, input_signature=[size, number])
-    for count in range(6):
+    # Where a number is known to be too large, it is refused.
+    for count in range(6 if compiled else 4):
         expected = model(images, locations=(min(count, 3),))
         model.feature_extraction.looks.assign(0)
         assert_same(predict(images, tf.constant(count)), expected)

@@ -26,11 +26,13 @@ def test_the_policy_is_put_back_when_building_fails():
 
 @pytest.mark.parametrize("config", [TINY, FMOW, TINY_MGNET, MGNET])
 def test_bfloat16_predicts_nearly_the_same(config):
+    keras.utils.set_random_seed(0)
     model = build(config, locations=(2,))
     images = tf.random.stateless_uniform((2, 300, 300, 3), (1, 2), -1, 1)
     logits = [network(images).logits for network in (model, copy_in(model, "bfloat16"))]
     assert logits[1].dtype == tf.float32
-    assert 0 < np.abs(logits[1] - logits[0]).max() < 0.05
+    largest = max(1, np.abs(logits[0]).max())
+    assert 0 < np.abs(logits[1] - logits[0]).max() < 0.05 * largest
 
 
 @pytest.mark.parametrize("backbone", ["plain_cnn", "resnext50_32x4d"])

@@ -175,6 +175,35 @@ def test_a_grid_larger_than_the_feature_map_is_refused_when_the_model_is_made():
         build(base_resolution=(24, 24), grid=7)
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"grid": 1}, "--grid=1 must be at least 2"),
+        ({"cell": 0.0}, "--cell=0.0 is a fraction of the side between 0 and 1"),
+        ({"cell": 1.5}, "--cell=1.5 is a fraction of the side between 0 and 1"),
+    ],
+)
+def test_grids_that_are_none_are_refused_when_the_model_is_made(changes, sentence):
+    settings = {"classes": 3, "base_resolution": (32, 32), **changes}
+    with pytest.raises(UserError, match=f"^{sentence}$"):
+        TNet(PlainCNN(), **settings)
+
+
+@pytest.mark.parametrize(("side", "locations"), [(1, (1,)), (2, (1, 1)), (5, (2, 1, 1))])
+def test_cells_of_no_pixels_are_refused(side, locations):
+    """Half of a side, level by level, is rounded to 0 in the end; a level less can be looked at."""
+    model, images = build(), tf.zeros((1, 64, side, 3))
+    with pytest.raises(UserError, match=r"^images are too small for a cell of 0.5 of the side"):
+        model(images, locations=locations)
+    assert model(images, locations=locations[:-1]).logits.shape == (1, 4)
+
+
+@pytest.mark.parametrize("locations", [(10,), (-1,), (2, -1)])
+def test_more_locations_than_cells_are_refused(images, locations):
+    with pytest.raises(UserError, match=r"^numbers of locations must be 0 to 9; given:"):
+        build()(images, locations=locations)
+
+
 def test_classifiers_start_as_the_paper_of_their_backbone_says():
     def largest(**settings):
         model = build(classes=100, model="feedforward", **settings)

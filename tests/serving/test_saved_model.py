@@ -9,10 +9,10 @@ from tests.networks import TINY, build
 from tests.serving.networks import NETWORKS, pixels, trained
 from tnet_tf.serving import saved_model
 
-# Numbers of locations to ask for, the most that the network looks at, and what is served.
+# Numbers of locations to ask for, and what is served.
 LOCATIONS = {
-    "tnet": ([(0, 0), (1, 0), (3, 0), (2, 1), (4, 2), (0, 2)], 9),
-    "mgnet": ([(0,), (1,), (2,), (5,)], 2),
+    "tnet": [(0, 0), (1, 0), (3, 0), (2, 1), (4, 2), (0, 2)],
+    "mgnet": [(0,), (1,), (2,)],
 }
 SERVED = {"logits", "logits_by_count", "boxes", "weights", "levels"}
 
@@ -75,15 +75,58 @@ def test_float_images_give_the_same_as_their_pixels(signatures):
 
 
 def test_the_number_of_locations_is_an_input(model, signatures, network):
-    asked, most = LOCATIONS[network]
     images = pixels(2)
-    for locations in asked:
+    for locations in LOCATIONS[network]:
         served = signatures["with_locations"](
             images=tf.constant(images), locations=tf.constant(locations)
         )
         looked_at = locations[: locations.index(0)] if 0 in locations else locations
-        expected = model(images, locations=[min(count, most) for count in looked_at])
-        assert_served(served, expected, network)
+        assert_served(served, model(images, locations=looked_at), network)
+
+
+def refusal(signature, **inputs):
+    """What a client is told, which is all that the graph can say."""
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        signature(**{name: tf.constant(value) for name, value in inputs.items()})
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 64, 80, 3), (2, 0, 80, 3), (64, 80, 3), (1, 2, 64, 80, 3), (2, 64, 80, 1)]
+)
+def test_what_are_no_images_is_refused_in_a_sentence(signatures, shape):
+    told = refusal(signatures["serving_default"], images=np.zeros(shape, np.uint8))
+    assert "images must be (n, height, width, 3), with one image and one pixel at least" in told
+
+
+@pytest.mark.parametrize("value", [255, -3, np.nan, np.inf])
+def test_float_images_out_of_range_are_refused_in_a_sentence(signatures, value):
+    """One value is enough, in any image of a batch."""
+    images = np.zeros((5, 32, 32, 3), np.float32)
+    images[4, 20, 30, 1] = value
+    told = refusal(signatures["float_images"], images=images)
+    assert "float images must be in [-1, 1] (pixels / 127.5 - 1), else uint8" in told
+
+
+def test_resampling_may_overshoot_the_range_of_float_images(signatures):
+    images = np.full((1, 32, 32, 3), 1.3, np.float32)
+    assert np.isfinite(signatures["float_images"](images=tf.constant(images))["logits"]).all()
+
+
+def test_numbers_of_locations_that_there_are_not_are_refused_in_a_sentence(signatures, network):
+    levels, most = {"tnet": (2, 9), "mgnet": (1, 2)}[network]
+    signature, images = signatures["with_locations"], pixels(1, 32, 32)
+    for first in (-1, most + 1):
+        told = refusal(signature, images=images, locations=[first] + [1] * (levels - 1))
+        assert f"numbers of locations must be 0 to {most}; given:] [{first}]" in told
+    told = refusal(signature, images=images, locations=[1] * (levels + 1))
+    assert f"locations must be ({levels},); given:] [{levels + 1}]" in told
+
+
+@tnet_alone
+def test_images_smaller_than_a_cell_are_refused_in_a_sentence(signatures):
+    told = refusal(signatures["serving_default"], images=np.zeros((1, 1, 32, 3), np.uint8))
+    assert "images are too small for a cell of 0.5 of the side of its region" in told
 
 
 @pytest.mark.parametrize(

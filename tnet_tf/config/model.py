@@ -107,7 +107,7 @@ class ModelConfig:
         if self.model == "mgnet":
             self._check_mgnet()
         else:
-            self._check_grid()
+            self.check_grid()
         self.check_locations("--locations", self.locations)
         require(
             min(image_size) >= self.least_image_side(),
@@ -130,7 +130,7 @@ class ModelConfig:
             self._check_mgnet()
             share = self.region_scale[0]
         elif self.model == "tnet":
-            self._check_grid()
+            self.check_grid()
             share = self.cell ** len(self.locations)
         else:
             share = 1.0
@@ -145,7 +145,8 @@ class ModelConfig:
         )
         require(self.gradient_scale >= 0, "--gradient_scale must not be negative")
 
-    def _check_grid(self) -> None:
+    def check_grid(self) -> None:
+        """Raises `UserError` for a grid that can't be laid over a region."""
         require(self.grid >= 2, f"--grid={self.grid} must be at least 2")
         require(0 < self.cell < 1, f"--cell={self.cell} is a fraction of the side between 0 and 1")
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -214,7 +215,13 @@ def _image_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
                 f"({', '.join(features)}); it cannot be classified"
             )
         found.append(fitting[0])
-    return found[0], found[1]
+    image, label = found
+    if features[image].np_dtype == np.float32:
+        raise UserError(
+            f"the images of {builder.info.full_name} are floats, as depth maps are; only images of "
+            "whole numbers are read"
+        )
+    return image, label
 
 
 def _box_feature(builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:

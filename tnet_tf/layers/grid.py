@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
-from tnet_tf.layers import runtime
+from tnet_tf.layers import checks, runtime
 
 Size: TypeAlias = int | tf.Tensor
 # Pixels along one axis and their weights.
@@ -97,9 +97,15 @@ def attended_regions(regions: Regions, cells: tf.Tensor, grid: int, cell: float)
     parent = regions._replace(
         **{field: tf.repeat(getattr(regions, field), count, axis=0) for field in own}
     )
-    row, column = tf.reshape(cells // grid, (-1,)), tf.reshape(cells % grid, (-1,))
     height, row_stride, above = cell_layout(regions.height, grid, cell)
     width, column_stride, before = cell_layout(regions.width, grid, cell)
+    cells = checks.guarded(
+        cells,
+        (height > 0) & (width > 0),
+        f"images are too small for a cell of {cell:g} of the side of its region, which has",
+        *(regions.height, "x", regions.width, "pixels"),
+    )
+    row, column = tf.reshape(cells // grid, (-1,)), tf.reshape(cells % grid, (-1,))
     top = parent.top + row * row_stride - above
     left = parent.left + column * column_stride - before
     start = tf.maximum(parent.bounds[:, :2], tf.stack([top, left], axis=1))

@@ -4,14 +4,18 @@ from typing import Any, Self
 
 import keras
 
+from tnet_tf.layers import checks
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.keras_methods import KerasMethods
+from tnet_tf.outputs import Outputs
 
 
 class Classifier(KerasMethods):
     """A network whose call takes (images, locations=None, training=False) and returns `Outputs`.
 
-    Images stay as they are, whatever the network computes in: only what is looked at is converted.
+    Images are uint8 in 0 .. 255, or floats in [-1, 1]. They stay as they are, whatever the network
+    computes in: only what is looked at is converted. What can't be images is a `UserError`, and so
+    are, in eager calls, floats that are far out of range or no numbers (`checks.in_range`).
 
     Args:
       backbone: feature extraction module.
@@ -30,6 +34,11 @@ class Classifier(KerasMethods):
         super().__init__(autocast=False, name=name)
         self.arguments = arguments
         self.feature_extraction = backbone
+
+    def __call__(self, images: Any, *arguments: Any, **settings: Any) -> Outputs:
+        """Looks at images, see `call`."""
+        checks.check_images(images)
+        return super().__call__(images, *arguments, **settings)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

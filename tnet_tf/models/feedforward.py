@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tnet_tf.config import rules_of
+from tnet_tf.layers import checks
 from tnet_tf.layers.grid import to_symmetric
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.classifier import Classifier
@@ -50,7 +51,7 @@ class FeedForward(Classifier):
         """Classifies images.
 
         Args:
-          images: (n, H, W, 3), float in [-1, 1] or uint8.
+          images: (n, H, W, 3), float in [-1, 1] or uint8 in 0 .. 255.
           locations: taken for the sake of one call for all models; there are none to attend.
           training: turns on noise and batch statistics.
 
@@ -58,6 +59,7 @@ class FeedForward(Classifier):
           `Outputs` with no locations: L = 0.
         """
         del locations
+        images = checks.in_range(images)
         features, _ = self.feature_extraction(to_symmetric(images), training=training)
         features = tf.cast(features, tf.float32)
         logits = self.classification(features, training=training)

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tnet_tf.errors import UserError
+from tnet_tf.layers import checks
 
 
 class KerasMethods(keras.Model):
@@ -14,6 +15,9 @@ class KerasMethods(keras.Model):
 
     Models know neither learning rules nor exports. Those who do register themselves here when
     `tnet_tf` is imported: `tnet_tf.training.keras_fit` and `tnet_tf.serving.keras_export`.
+
+    The graphs of `fit`, `evaluate` and `predict` refuse what eager calls refuse, such as float
+    images far out of [-1, 1].
 
     Attributes:
       rules: names of the learning rules that the network learns by; the first is its own.
@@ -75,11 +79,18 @@ class KerasMethods(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """What `fit` does with a batch."""
-        return self._fitting.train_step(data)
+        with checks.in_graph():
+            return self._fitting.train_step(data)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """What `evaluate` does with a batch."""
-        return self._fitting.test_step(data)
+        with checks.in_graph():
+            return self._fitting.test_step(data)
+
+    def predict_step(self, data: Any) -> Any:
+        """What `predict` does with a batch."""
+        with checks.in_graph():
+            return super().predict_step(data)
 
     def get_compile_config(self) -> dict[str, Any]:
         """Optimiser, rule and metrics, saved with the model."""

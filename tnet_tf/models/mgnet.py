@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 
 from tnet_tf.config import rules_of
-from tnet_tf.layers import glimpses
+from tnet_tf.errors import UserError
+from tnet_tf.layers import checks, glimpses
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.gazes import Gaze
@@ -115,7 +116,7 @@ class MGNet(Classifier):
         """Looks at images, glimpse after glimpse.
 
         Args:
-          images: (n, H, W, 3), float in [-1, 1] or uint8; any size.
+          images: (n, H, W, 3), float in [-1, 1] or uint8 in 0 .. 255; any size.
           locations: (T - 1,); () is one glimpse. A scalar tensor exits early, at most after the
             constructor's number. Default: the constructor's.
           training: turns on batch statistics.
@@ -125,9 +126,19 @@ class MGNet(Classifier):
           `Outputs`; the prediction after every number of locations is that of an early exit there
           (4.1.1), and `feature_logits` are the glimpse classifier's (3.4).
         """
-        locations = self.locations if locations is None else tuple(locations)
+        images = checks.in_range(images)
+        locations = self.checked_locations(self.locations if locations is None else locations)
         count = locations[0] if locations else 0
         return self._look(images, Seen([], [], [], [], []), count, training, gaze)
+
+    def checked_locations(
+        self, locations: Sequence[int | tf.Tensor]
+    ) -> tuple[int | tf.Tensor, ...]:
+        """The `locations` of a call, refused where they are none."""
+        if len(locations) > 1:
+            raise UserError(f"locations={tuple(locations)}: MGNet takes one number")
+        own = self.locations[0] if self.locations else 0
+        return checks.counts(locations, own if any(map(tf.is_tensor, locations)) else None)
 
     def _look(
         self,

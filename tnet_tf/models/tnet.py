@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tnet_tf.config import rules_of
+from tnet_tf.config import ModelConfig, rules_of
+from tnet_tf.layers import checks
 from tnet_tf.layers import grid as grids
 from tnet_tf.layers import sampling as samplers
 from tnet_tf.layers.randomness import next_key
@@ -56,7 +57,8 @@ class TNet(Classifier):
       dropout: drop probability before the classification layer.
 
     Raises:
-      UserError: when the backbone's feature map is smaller than the grid.
+      UserError: for a grid of less than 2 x 2 cells, cells larger than the region or of no size,
+        and when the backbone's feature map is smaller than the grid.
 
     Example:
       >>> from tnet_tf.models.plain_cnn import PlainCNN
@@ -97,6 +99,7 @@ class TNet(Classifier):
             dropout=dropout,
             **kwargs,
         )
+        ModelConfig(grid=grid, cell=cell).check_grid()
         height, width = base_resolution
         self.base_resolution = (height, width)
         self.grid, self.cell, self.sampling = grid, cell, sampling
@@ -138,7 +141,7 @@ class TNet(Classifier):
         """Traverses images from the thumbnail to the attended regions.
 
         Args:
-          images: (n, H, W, 3), float in [-1, 1] or uint8; any size.
+          images: (n, H, W, 3), float in [-1, 1] or uint8 in 0 .. 255; any size.
           locations: locations per grid of each level after the first, numbers or scalar tensors;
             () looks at the thumbnail alone. Default: the constructor's.
           training: selects by `sampling` and turns on noise and batch statistics.
@@ -146,8 +149,12 @@ class TNet(Classifier):
 
         Returns:
           `Outputs`, the prediction after every number of locations included.
+
+        Raises:
+          UserError: for images too small to have pixels in a cell, and more locations than cells.
         """
-        locations = self.locations if locations is None else tuple(locations)
+        images = checks.in_range(images)
+        locations = self.checked_locations(self.locations if locations is None else locations)
         regions = grids.whole_images(images)
         vectors, looked_at, attended = [], [], []
         for level in range(1, len(locations) + 2):
@@ -167,6 +174,12 @@ class TNet(Classifier):
                 if not tf.is_tensor(count) and count == 0:
                     break  # Not every kernel runs on a batch of nothing.
         return self._outputs(tf.shape(images)[0], vectors, looked_at, attended, training)
+
+    def checked_locations(
+        self, locations: Sequence[int | tf.Tensor]
+    ) -> tuple[int | tf.Tensor, ...]:
+        """The `locations` of a call, refused where a grid has not as many cells."""
+        return checks.counts(locations, self.grid**2)
 
     def _attend(
         self,

@@ -75,7 +75,7 @@ def save(form: str, source: Source, folder: Path) -> None:
     """
     ours = any((folder / each.file).is_file() for each in FORMS.values())
     if folder.exists() and not ours and any(folder.iterdir()):
-        raise UserError(f"--export_dir={folder} holds other files; give a folder of its own")
+        raise UserError(f"{folder} holds other files; give the export a folder of its own")
     temporary = folder.with_name(f"unfinished-{folder.name}")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -85,7 +85,7 @@ def save(form: str, source: Source, folder: Path) -> None:
         os.replace(temporary, folder)
     except (OSError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"--export_dir={folder} can't be written: {reason}") from error
+        raise UserError(f"{folder} can't be written: {reason}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -110,8 +110,11 @@ def _write_litert(source: Source, folder: Path) -> None:
 def _load_litert(folder: Path) -> Runner:
     from ai_edge_litert.interpreter import Interpreter
 
-    served = Interpreter(str(folder / "model.tflite")).get_signature_runner("serving_default")
-    return lambda images: served(images=images.numpy())
+    interpreter = Interpreter(str(folder / "model.tflite"))
+    served = interpreter.get_signature_runner("serving_default")
+    (image,) = interpreter.get_input_details()
+    size = image["shape_signature"][1:3].tolist()
+    return saved_model.checked(lambda images: served(images=images.numpy()), size)
 
 
 def _write_onnx(source: Source, folder: Path) -> None:
@@ -130,9 +133,12 @@ def _load_onnx(folder: Path) -> Runner:
 
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
     names = [output.name for output in session.get_outputs()]
-    return lambda images: dict(
-        zip(names, session.run(None, {"images": images.numpy()}), strict=True)
-    )
+    _, *size, _ = session.get_inputs()[0].shape
+
+    def run(images: tf.Tensor) -> dict[str, np.ndarray]:
+        return dict(zip(names, session.run(None, {"images": images.numpy()}), strict=True))
+
+    return saved_model.checked(run, size)
 
 
 def _write_openvino(source: Source, folder: Path, quantize: bool) -> None:
@@ -155,7 +161,8 @@ def _load_openvino(folder: Path) -> Runner:
     core = openvino.Core()
     network = core.read_model(folder / "model.xml")
     # It fuses much more where it knows the batch size, and two images fit into a core's cache.
-    network.reshape([_OPENVINO_BATCH, *network.input(0).partial_shape[1:]])
+    _, *size, channels = network.input(0).partial_shape
+    network.reshape([_OPENVINO_BATCH, *size, channels])
     compiled = core.compile_model(network, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
     queue = openvino.AsyncInferQueue(compiled)
 
@@ -177,7 +184,7 @@ def _load_openvino(folder: Path) -> Runner:
             name: np.concatenate([part[name] for part in parts])[: len(pixels)] for name in parts[0]
         }
 
-    return run
+    return saved_model.checked(run, [side.get_length() for side in size])
 
 
 def _savedmodel(write: Callable[[keras.Model, Path], None]) -> Form:

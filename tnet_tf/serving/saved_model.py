@@ -1,6 +1,6 @@
 """Trained networks as SavedModels, with any batch size, image size and number of locations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from tnet_tf.layers import runtime
+from tnet_tf.errors import UserError
+from tnet_tf.layers import checks, runtime
 from tnet_tf.models.precision import copy_in
 from tnet_tf.outputs import Outputs
 
@@ -36,6 +37,8 @@ class ServedNetwork(tf.Module):
       with_locations: uint8 images and `locations`, int32 (levels - 1,), attended per grid of each
         level after the first, 0 up to the cells of the grid; those after a 0 do not count. Of MGNet
         one number, 0 up to its own, after which it exits. Only of networks that attend.
+    What they can't answer is `tf.errors.InvalidArgumentError` with a sentence: other shapes, float
+    images far out of range, numbers of locations that there are not.
 
     Args:
       model: takes (images, locations=.., training=False), returns `Outputs`.
@@ -54,7 +57,12 @@ class ServedNetwork(tf.Module):
     ) -> tf.types.experimental.PolymorphicFunction:
         """The function of `serving_default`, for images of one size or any."""
         images = tf.TensorSpec((None, height, width, 3), tf.uint8, name="images")
-        return tf.function(self._own, input_signature=[images])
+
+        def of_one_size(images: tf.Tensor) -> Served:
+            return _of_size(images, height, width, self._own(images))
+
+        served = self._own if height is None else of_one_size
+        return tf.function(served, input_signature=[images])
 
     def signatures(self) -> dict[str, Function]:
         """The compiled functions by the names of their signatures."""
@@ -62,24 +70,27 @@ class ServedNetwork(tf.Module):
             tf.TensorSpec((None, None, None, 3), dtype, name="images")
             for dtype in (tf.uint8, tf.float32)
         )
-        signatures = {
-            "serving_default": self.default().get_concrete_function(),
-            "float_images": tf.function(self._own).get_concrete_function(floats),
-        }
-        if self.attends:
-            counts = tf.TensorSpec((len(self.model.locations),), tf.int32, name="locations")
-            signatures["with_locations"] = tf.function(self._with_locations).get_concrete_function(
-                pixels, counts
-            )
+        with checks.in_graph():
+            signatures = {
+                "serving_default": self.default().get_concrete_function(),
+                "float_images": tf.function(self._own).get_concrete_function(floats),
+            }
+            if self.attends:
+                counts = tf.TensorSpec((None,), tf.int32, name="locations")
+                chosen = tf.function(self._with_locations)
+                signatures["with_locations"] = chosen.get_concrete_function(pixels, counts)
         return signatures
 
     def _own(self, images: tf.Tensor) -> Served:
-        return self._served(self.model(images, training=False))
+        return self._served(self.model(_checked(images), training=False))
 
     def _with_locations(self, images: tf.Tensor, locations: tf.Tensor) -> Served:
         """Traverses as many levels as have locations: a level of no regions can't be run."""
-        counts = tuple(tf.unstack(locations))
-        before_zero = tf.reduce_sum(tf.math.cumprod(tf.cast(locations > 0, tf.int32)))
+        images, levels = _checked(images), len(self.model.locations)
+        locations = checks.shaped(locations, (levels,), f"locations must be ({levels},)")
+        # One by one: `tf.unstack` would tell TensorFlow how many they are.
+        counts = self.model.checked_locations([locations[level] for level in range(levels)])
+        before_zero = tf.reduce_sum(tf.math.cumprod(tf.cast(tf.stack(counts) > 0, tf.int32)))
 
         def to_depth(levels: int) -> Callable[[], Served]:
             return lambda: self._served(
@@ -103,6 +114,26 @@ class ServedNetwork(tf.Module):
         """
         served = {name: getattr(outputs, name) for name in self.outputs}
         return {"probabilities": tf.nn.softmax(outputs.logits), **served}
+
+
+def _checked(images: tf.Tensor) -> tf.Tensor:
+    shape = "images must be (n, height, width, 3), with one image and one pixel at least"
+    return checks.shaped(images, (None, None, None, 3), shape)
+
+
+def _of_size(images: tf.Tensor, height: int | None, width: int | None, served: Served) -> Served:
+    """What is served, made so that it can't be computed of images of another size.
+
+    LiteRT takes any size, whatever the signature says, and would answer from the wrong pixels.
+    """
+    column, row = (tf.cast(ends, tf.int32) for ends in (images[:, :, :1], images[:, :1]))
+    # Pixels are not below 0, so this adds 0; other numbers of rows or columns can't be compared.
+    zeros = (
+        tf.minimum(column, tf.zeros((1, height, 1, 1), tf.int32)),
+        tf.minimum(row, tf.zeros((1, 1, width, 1), tf.int32)),
+    )
+    nothing = tf.reduce_sum(zeros[0]) + tf.reduce_sum(zeros[1])
+    return {**served, "logits": served["logits"] + tf.cast(nothing, tf.float32)}
 
 
 def write(model: keras.Model, folder: Path) -> None:
@@ -140,7 +171,30 @@ def load(folder: Path) -> Runner:
     def run(images: tf.Tensor) -> dict[str, np.ndarray]:
         return {name: value.numpy() for name, value in served(images=images).items()}
 
-    return run
+    return checked(run)
+
+
+def checked(run: Runner, size: Sequence[int] | None = None) -> Runner:
+    """A runner that refuses, with a `UserError`, what its export does not take.
+
+    Args:
+      run: the runner.
+      size: height and width of the images, of an export for one size.
+    """
+
+    def run_checked(images: tf.Tensor) -> dict[str, np.ndarray]:
+        checks.check_images(images)
+        if images.dtype != tf.uint8:
+            raise UserError(f"images are {images.dtype.name}: an export takes uint8 in 0 .. 255")
+        found = tuple(images.shape[1:3])
+        if size is not None and found != tuple(size):
+            raise UserError(
+                f"images are {found[0]} x {found[1]} px: this export takes {size[0]} x {size[1]} "
+                "alone; resize them, or export a SavedModel, which takes any size"
+            )
+        return run(images)
+
+    return run_checked
 
 
 def cpu_precision() -> str:
