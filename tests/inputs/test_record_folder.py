@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import pathlib
 import random
 import shutil
@@ -46,6 +47,18 @@ def test_damaged_descriptions_are_told_by_their_names(damaged, name, damage):
     data, folder = damaged
     DAMAGES[damage](folder / name)
     assert told(data).startswith(f"{folder / name} ")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", [*DESCRIPTIONS, "label.labels.txt", "LICENSE"])
+def test_pipes_among_built_in_records_are_told_instead_of_waited_for(scenes, tmp_path, name):
+    """Their builder is TFDS's, which opens what it finds."""
+    root = copy(pathlib.Path(scenes.data_dir), tmp_path / "records")
+    file = root / scenes.dataset / "1.0.0" / name
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    data = dataclasses.replace(scenes, data_dir=str(root))
+    assert told(data).startswith(f"{file} is not a file")
 
 
 @pytest.mark.parametrize("damage", JSON_DAMAGES)

@@ -163,6 +163,8 @@ def _place(data: DataConfig) -> tuple[str, pathlib.Path]:
     if source == "folder":
         version = str(ImageFolder.VERSION)
         return source, pathlib.Path(data.data_dir, source, configuration, version)
+    # TFDS reads what describes prepared records as soon as it makes the builder.
+    record_folder.check_no_pipes(pathlib.Path(data.data_dir, source.partition(":")[0]))
     builder = _builder(data)
     return builder.name, pathlib.Path(builder.data_path)
 

@@ -55,6 +55,17 @@ def open_folder(path: pathlib.Path, name: str) -> tfds.core.DatasetBuilder:
     return builder
 
 
+def check_no_pipes(folder: pathlib.Path) -> None:
+    """Checks that below a folder of records there is nothing that waits for ever when opened.
+
+    Raises:
+      UserError: names what is neither a file nor a folder: a pipe, a device.
+    """
+    for path in folder.rglob("*"):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise damaged(path, "is not a file")
+
+
 def _understood(path: pathlib.Path, read: Callable[[], _T]) -> _T:
     """What `read` makes of a file that TFDS may not understand."""
     try:
