@@ -22,7 +22,7 @@ import numpy as np
 
 from tests.damage import WAYS, Random, empty, flipped, garbage, truncated, zeroed
 from tests.training.runs import prepared, short_run
-from tnet_tf.errors import UserError
+from tnet_tf.errors import DoubtfulSettings, UserError
 from tnet_tf.inputs import catalog
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.published_weights import load_pretrained, variable_names
@@ -146,7 +146,7 @@ class Whole:
         """
         try:
             weights = read()
-        except UserError as error:
+        except (UserError, DoubtfulSettings) as error:  # Warnings are errors in tests.
             assert "\n" not in str(error), error
             return str(error)
         # Settings may be others and as good, and so may be a file whose checksums are right.
