@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
-import tensorflow as tf
 
 from tnet_tf import command
 from tnet_tf.config import Config
@@ -31,11 +30,12 @@ def main(config: Config) -> dict[str, Any]:
     """Measures what networks cost: FLOPs, parameters, time and memory, of inference and training.
 
     Time per image follows the paper's protocol (--sets of --batches_per_set batches of --batch_size
-    images, mean and deviation over sets). All networks, and keras.applications.EfficientNetB0 at
-    224 px as the unit "R" of time, take turns within every set, so that a drifting machine hits all
-    alike. --forms measures exported networks, --side_lengths larger images. Networks have fresh
-    weights and images are random. Prints a table and writes report.txt, report.json and cost.png to
-    --benchmark_dir; the plot shows accuracy, too, where evaluate has left a report of the run.
+    images; median and deviation over sets). All networks take turns within every set, last of all
+    keras.applications.EfficientNetB0 at 224 px as the unit "R" of time, so that a drifting machine
+    hits all alike. --forms measures exported networks, --side_lengths larger images. Weights,
+    BatchNorm's statistics and images are random. Prints a table and writes report.txt, report.json
+    and cost.png to --benchmark_dir; the plot shows accuracy, too, where evaluate has left a report
+    of the run.
 
     Example: python -m tnet_tf.benchmark --flagfile=experiments/fmow_448.flags
       --against=experiments/fmow_896.flags --batch_size=8 --sets=5 --batches_per_set=2
@@ -151,7 +151,7 @@ def _measure(networks: dict[str, Network], config: Config, exports: Path) -> dic
     }
     if settings.profile:
         works = [case.work for rows in cases.values() for case in rows]
-        _profile(settings.profile, [*works, *steps.values()])
+        workloads.profile(settings.profile, [*works, *steps.values()])
     reference = Case(REFERENCE, REFERENCE, workloads.reference(), workloads.REFERENCE_BATCH)
     timed = {(n, case.kind, case.value): case for n in cases for case in cases[n]}
     timed[REFERENCE, REFERENCE, REFERENCE] = reference
@@ -224,9 +224,10 @@ def _exported(network: Network, model: keras.Model, folder: Path) -> Iterator[Ca
         return
     size = network.config.data.image_size
     images = workloads.pixels(batch, *size)
-    # The weights are fresh: a few images will do to find the scales of 8-bit integers.
+    # The weights are random: a few images will do to find the scales of 8-bit integers.
     source = formats.Source(copy_in(model, "float32"), size, [images[:8].numpy()])
 
+    @functools.cache  # One SavedModel takes images of all sizes.
     def runner(form: str) -> Runner:
         formats.save(form, source, folder / form)
         return formats.load(form, folder / form)
@@ -259,19 +260,19 @@ def _cost(network: Network, model: keras.Model, count: int) -> dict[str, Any]:
 
 def _training(network: Network, seconds: list[float], reference: list[float]) -> dict[str, Any]:
     """Cost of a training step, and of the reference meanwhile."""
-    unit = _per_image(reference, workloads.REFERENCE_BATCH)["milliseconds"]
+    unit = _per_image(reference, workloads.REFERENCE_BATCH)["milliseconds_median"]
     work = (workloads.training_step, network.config, network.classes)
     return {
         **_per_image(seconds, network.config.train.batch_size),
-        "reference_milliseconds": unit,
+        "reference_milliseconds_median": unit,
         "peak_bytes": _peak(network.config, *work),
     }
 
 
 def _per_image(seconds: list[float], images: int) -> dict[str, float]:
-    """Milliseconds per image, mean and deviation over sets, out of seconds per call."""
-    mean, std = spread([1e3 * value / images for value in seconds])
-    return {"milliseconds": mean, "milliseconds_std": std}
+    """Milliseconds per image, median and deviation over sets, out of seconds per call."""
+    median, std = spread([1e3 * value / images for value in seconds])
+    return {"milliseconds_median": median, "milliseconds_std": std}
 
 
 def _peak(config: Config, prepare: Callable[..., workloads.Work], *arguments: Any) -> int | None:
@@ -285,16 +286,6 @@ def _input_rate(config: Config) -> float | None:
         return None
     seconds = interleaved({"read": workloads.reading(config)}, sets=1, calls=batches)
     return config.train.batch_size / seconds["read"][0]
-
-
-def _profile(folder: str, actions: list[workloads.Work]) -> None:
-    """Records a few calls of each action, once they are compiled, for TensorBoard."""
-    for action in actions:
-        action()
-    with tf.profiler.experimental.Profile(folder):
-        for action in actions:
-            for _ in range(3):
-                action()
 
 
 if __name__ == "__main__":

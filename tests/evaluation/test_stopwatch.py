@@ -50,11 +50,17 @@ def test_a_set_is_the_mean_of_its_calls(clock):
     assert interleaved({"work": work}, sets=2, calls=2, warm_up=0) == {"work": [1.5, 3.5]}
 
 
+def test_a_set_that_something_else_interrupts_does_not_move_the_median(clock):
+    work = clock.work("work", 2.0, 3.0, 2.0, 100.0, 1.0, 2.0)
+    assert spread(interleaved({"work": work}, sets=5, warm_up=0)["work"]).median == 2.0
+
+
 def test_a_real_sleep_has_its_length():
     seconds = interleaved({"sleep": lambda: time.sleep(0.05)}, sets=5, calls=2)["sleep"]
     assert min(seconds) == pytest.approx(0.05, rel=0.2)
 
 
-def test_spread_is_mean_and_deviation_of_the_sample():
+def test_spread_is_median_and_deviation_of_the_sample():
     assert spread([1.0, 3.0]) == Spread(2.0, pytest.approx(2**0.5))
+    assert spread([4.0, 1.0, 1.0]) == Spread(1.0, pytest.approx(3**0.5))
     assert spread([7.0]) == Spread(7.0, 0.0)

@@ -50,7 +50,7 @@ class BenchmarkConfig:
     location_counts: tuple[int, ...] = setting(
         (), "Numbers of locations to measure; default: 0 and every number up to --locations."
     )
-    sets: int = setting(45, "Sets of batches; mean and deviation are taken over sets.")
+    sets: int = setting(45, "Sets of batches; median and deviation are taken over sets.")
     batches_per_set: int = setting(10, "Batches of --batch_size images in each set.")
     training_steps: int = setting(10, "Training steps to time; 0: none.")
     measure_memory: bool = setting(

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from tnet_tf.evaluation.figures import COLOURS, png
 from tnet_tf.evaluation.tables import aligned
 
-_HEADINGS = ("network", "measured", "GFLOPs", "ms/image", "+-", "R", "peak GB")
+_HEADINGS = ("network", "measured", "GFLOPs", "median ms/image", "+-", "R", "peak GB")
 
 
 def to_text(results: Mapping[str, Any]) -> str:
@@ -17,9 +17,8 @@ def to_text(results: Mapping[str, Any]) -> str:
     Args:
       results: what `tnet_tf.benchmark` returns.
     """
-    unit = results["reference"]["milliseconds"]
+    unit = results["reference"]["milliseconds_median"]
     rows: list[tuple[str, ...]] = [_HEADINGS]
-    rows.append(("EfficientNetB0 (R)", "-", "-", *_times(results["reference"], unit), "-"))
     for name, network in results["networks"].items():
         for row in network["inference"]:
             count, gflops = row["locations"], f"{row['gflops']:.2f}"
@@ -32,8 +31,9 @@ def to_text(results: Mapping[str, Any]) -> str:
             rows.append((name, f"{row['side']} px", "-", *_times(row, unit), "-"))
         if network["training"]:
             step = network["training"]
-            times = _times(step, step["reference_milliseconds"])
+            times = _times(step, step["reference_milliseconds_median"])
             rows.append((name, "training", "-", *times, _gigabytes(step["peak_bytes"])))
+    rows.append(("EfficientNetB0 (R)", "-", "-", *_times(results["reference"], unit), "-"))
     lines = aligned(rows)
     for name, network in results["networks"].items():
         height, width = network["image_size"]
@@ -45,8 +45,8 @@ def to_text(results: Mapping[str, Any]) -> str:
         )
     protocol = (
         f"batches of {results['batch_size']}, {results['sets']} sets of "
-        f"{results['batches_per_set']}, {results['precision']}; R: keras.applications."
-        "EfficientNetB0, 224 px, float32, batches of 8"
+        f"{results['batches_per_set']}, medians over sets, {results['precision']}; R: "
+        "keras.applications.EfficientNetB0, 224 px, float32, batches of 8"
     )
     return "\n".join([*lines, protocol])
 
@@ -64,7 +64,7 @@ def plot(results: Mapping[str, Any]) -> bytes:
         rows = network["inference"]
         counts = [row["locations"] for row in rows]
         style = {"color": COLOURS[order % len(COLOURS)], "marker": "o", "label": name}
-        milliseconds = [row["milliseconds"] for row in rows]
+        milliseconds = [row["milliseconds_median"] for row in rows]
         deviations = [row["milliseconds_std"] for row in rows]
         time.errorbar(counts, milliseconds, deviations, capsize=3, **style)
         flops.plot(counts, [row["gflops"] for row in rows], **style)
@@ -72,13 +72,13 @@ def plot(results: Mapping[str, Any]) -> bytes:
             top1 = dict(enumerate(network["top1_by_locations"] or ()))
             found = [row for row in rows if row["locations"] in top1]
             shares = [100 * top1[row["locations"]] for row in found]
-            axes.plot([row["milliseconds"] for row in found], shares, **style)
-    for axes, quantity in ((time, "time per image (ms)"), (flops, "GFLOPs per image")):
+            axes.plot([row["milliseconds_median"] for row in found], shares, **style)
+    for axes, quantity in ((time, "median time per image (ms)"), (flops, "GFLOPs per image")):
         axes.set_xlabel("locations")
         axes.set_ylabel(quantity)
         axes.xaxis.get_major_locator().set_params(integer=True)
     for axes in accuracy:
-        axes.set_xlabel("time per image (ms)")
+        axes.set_xlabel("median time per image (ms)")
         axes.set_ylabel("top-1 (%)")
         axes.set_xlim(left=0)
     for axes in (time, flops, *accuracy):
@@ -90,8 +90,8 @@ def plot(results: Mapping[str, Any]) -> bytes:
 
 
 def _times(row: Mapping[str, float], unit: float) -> tuple[str, str, str]:
-    mean, std = row["milliseconds"], row["milliseconds_std"]
-    return f"{mean:.2f}", f"{std:.2f}", f"{mean / unit:.2f}"
+    median, std = row["milliseconds_median"], row["milliseconds_std"]
+    return f"{median:.2f}", f"{std:.2f}", f"{median / unit:.2f}"
 
 
 def _gigabytes(size: int | None) -> str:

@@ -11,15 +11,18 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Spread(NamedTuple):
-    """Mean and standard deviation (of the sample; 0 for a single value) of some values."""
+    """Median and standard deviation (of the sample; 0 for a single value) of some values."""
 
-    mean: float
+    median: float
     std: float
 
 
 def spread(values: list[float]) -> Spread:
-    """Mean and standard deviation of at least one value."""
-    return Spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0)
+    """Median and standard deviation of at least one value.
+
+    The median of times is hardly moved by the few calls that something else interrupted.
+    """
+    return Spread(statistics.median(values), statistics.stdev(values) if len(values) > 1 else 0.0)
 
 
 def interleaved(
@@ -35,7 +38,8 @@ def interleaved(
     meanwhile does so for all of them alike.
 
     Args:
-      actions: by name; each call must return after its work is done.
+      actions: by name, in the order in which they take turns; each call must return after its work
+        is done.
       sets: times measured of each action.
       calls: of an action in each set.
       warm_up: calls of each action before the first set, not measured.

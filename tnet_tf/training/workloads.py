@@ -1,6 +1,6 @@
 """The work whose cost benchmark measures: a prediction, a training step, reading a batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -16,11 +16,40 @@ from tnet_tf.training.step import build_step
 Work = Callable[[], object]
 REFERENCE_BATCH = 8
 
+# Bounds of weights that are 0 or 1 in a fresh network and never in a trained one, by names' starts.
+_RANDOM = {
+    "bias": (-0.1, 0.1),
+    "beta": (-0.1, 0.1),
+    "moving_mean": (-0.1, 0.1),
+    "gamma": (0.8, 1.2),
+    "moving_variance": (0.8, 1.2),
+}
+
 
 def build_network(config: Config, classes: int) -> keras.Model:
-    """The network that the settings describe, computing in --precision."""
+    """The network that the settings describe, computing in --precision, see `randomize`."""
     with computing_in(config.train.precision):
-        return build_model(config.model, classes)
+        model = build_model(config.model, classes)
+    randomize(model, config.train.seed)
+    return model
+
+
+def randomize(model: keras.Model, seed: int) -> None:
+    """Gives biases and BatchNorm's weights and statistics random values, as if trained.
+
+    Where weights are constants, TensorFlow deletes shifts of 0 and scales of 1, and then does not
+    fuse what is left: a fresh network would take another time than a trained one.
+
+    Args:
+      model: a network with fresh weights.
+      seed: of the values.
+    """
+    random = np.random.default_rng(seed)
+    for weight in model.weights:
+        name = weight.path.rsplit("/", 1)[-1]
+        for start, bounds in _RANDOM.items():
+            if name.startswith(start):  # Sets of weights per level end in its number.
+                weight.assign(random.uniform(*bounds, weight.shape))
 
 
 def prediction(model: keras.Model, config: Config, locations: tuple[int, ...]) -> Work:
@@ -47,12 +76,12 @@ def prediction(model: keras.Model, config: Config, locations: tuple[int, ...]) -
 
 
 def prediction_of_new_network(config: Config, classes: int, locations: tuple[int, ...]) -> Work:
-    """`prediction` by a network with fresh weights."""
+    """`prediction` by a network with random weights."""
     return prediction(build_network(config, classes), config, locations)
 
 
 def training_step(config: Config, classes: int) -> Work:
-    """A training step of a network with fresh weights, on one batch of random images."""
+    """A training step of a network with random weights, on one batch of random images."""
     step = build_step(build_network(config, classes), config, steps=1)
     count = config.train.batch_size
     images = tf.random.stateless_uniform((count, *config.data.image_size, 3), (0, 0), -1, 1)
@@ -90,3 +119,13 @@ def pixels(batch_size: int, height: int, width: int) -> tf.Tensor:
     tile = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
     repeats = (batch_size, -(-height // 256), -(-width // 256), 1)
     return tf.tile(tile, repeats)[:, :height, :width]
+
+
+def profile(folder: str, works: Sequence[Work]) -> None:
+    """Records a few calls of each work, once they are compiled, for TensorBoard."""
+    for work in works:
+        work()
+    with tf.profiler.experimental.Profile(folder):
+        for work in works:
+            for _ in range(3):
+                work()
