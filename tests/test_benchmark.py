@@ -54,9 +54,7 @@ def rounds(monkeypatch):
     return timed
 
 
-def test_the_unit_of_time_is_measured_last_in_every_round_and_is_the_table_s_last_row(
-    folder, rounds
-):
+def test_the_unit_of_time_takes_turns_with_all_networks_and_is_the_table_s_last_row(folder, rounds):
     assert run(folder, "--run_dir=runs/mine", f"--against={folder / 'dense.flags'}") == 0
     inference, training = rounds
     for names in (inference, training):

@@ -30,12 +30,12 @@ def main(config: Config) -> dict[str, Any]:
     """Measures what networks cost: FLOPs, parameters, time and memory, of inference and training.
 
     Time per image follows the paper's protocol (--sets of --batches_per_set batches of --batch_size
-    images; median and deviation over sets). All networks take turns within every set, last of all
-    keras.applications.EfficientNetB0 at 224 px as the unit "R" of time, so that a drifting machine
-    hits all alike. --forms measures exported networks, --side_lengths larger images. Weights,
-    BatchNorm's statistics and images are random. Prints a table and writes report.txt, report.json
-    and cost.png to --benchmark_dir; the plot shows accuracy, too, where evaluate has left a report
-    of the run.
+    images; median and deviation over sets). All networks take turns within every set, and so does
+    keras.applications.EfficientNetB0 at 224 px, the unit "R" of time; each set begins with the next
+    of them, so that a drifting machine hits all alike. --forms measures exported networks,
+    --side_lengths larger images. Weights, BatchNorm's statistics and images are random. Prints a
+    table and writes report.txt, report.json and cost.png to --benchmark_dir; the plot shows
+    accuracy, too, where evaluate has left a report of the run.
 
     Example: python -m tnet_tf.benchmark --flagfile=experiments/fmow_448.flags
       --against=experiments/fmow_896.flags --batch_size=8 --sets=5 --batches_per_set=2

@@ -42,7 +42,13 @@ def test_first_calls_are_dropped(clock):
 def test_actions_take_turns_in_every_set(clock):
     actions = {name: clock.work(name, 1.0) for name in "ab"}
     interleaved(actions, sets=2, calls=2, warm_up=1)
-    assert "".join(clock.log) == "ab" + "aabb" * 2
+    assert "".join(clock.log) == "ab" + "aabb" + "bbaa"
+
+
+def test_no_action_is_always_the_last_of_a_set(clock):
+    actions = {name: clock.work(name, 1.0) for name in "abc"}
+    interleaved(actions, sets=4, warm_up=0)
+    assert "".join(clock.log) == "abc" + "bca" + "cab" + "abc"
 
 
 def test_a_set_is_the_mean_of_its_calls(clock):

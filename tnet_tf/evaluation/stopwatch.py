@@ -35,11 +35,12 @@ def interleaved(
     """Times actions by the paper's protocol: sets of calls, the first calls dropped (appendix 2.3).
 
     Every set times all actions one after the other, so that a machine that gets slower or faster
-    meanwhile does so for all of them alike.
+    meanwhile does so for all of them alike. Each set begins with the next action, so that none
+    always comes after the same share of the others.
 
     Args:
-      actions: by name, in the order in which they take turns; each call must return after its work
-        is done.
+      actions: by name, in the order in which they take turns in the first set; each call must
+        return after its work is done.
       sets: times measured of each action.
       calls: of an action in each set.
       warm_up: calls of each action before the first set, not measured.
@@ -52,8 +53,10 @@ def interleaved(
         for _ in range(warm_up):
             action()
     seconds: dict[Key, list[float]] = {name: [] for name in actions}
-    for _ in tqdm(range(sets), desc="timing", unit="set", disable=not progress):
-        for name, action in actions.items():
+    turns = list(actions.items())
+    for number in tqdm(range(sets), desc="timing", unit="set", disable=not progress):
+        first = number % max(1, len(turns))
+        for name, action in turns[first:] + turns[:first]:
             started = time.perf_counter()
             for _ in range(calls):
                 action()
