@@ -30,7 +30,7 @@ EXPORT = {
 # Corruptions and attacks of `tnet_tf.evaluate`.
 ROBUSTNESS = [
     "adversarial-robustness-toolbox>=1.18.2,<1.21",
-    "imagecorruptions==1.1.2",  # Its internals are mended in tnet_tf/inputs/corruptions.py.
+    "imagecorruptions==1.1.2",  # Its internals are mended in tnet_tf/robustness/corruptions.py.
     "opencv-python>=4.10,<6",
     "scikit-image>=0.24,<0.27",
     "scipy>=1.14,<2",

@@ -9,13 +9,13 @@ import tensorflow as tf
 
 from tests.evaluation.test_cost import RESNETS, read_table
 from tnet_tf.config.readers import READERS
-from tnet_tf.evaluation import robustness
-from tnet_tf.evaluation.attacks import Budget
 from tnet_tf.flags import read_config, typed
 from tnet_tf.inputs.pipeline import Example
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.published_weights import variable_names
+from tnet_tf.robustness import trials
+from tnet_tf.robustness.attacks import Budget
 from tnet_tf.training.optimizers import make_groups
 from tnet_tf.training.step import TrainStep
 
@@ -156,6 +156,6 @@ def test_rows_of_mgnets_tables_have_the_published_settings(name, row):
     "path", [*ROWS, *sorted(EXPERIMENTS.glob("tiny_imagenet_10_*.flags"))], ids=name_of
 )
 def test_mgnets_and_what_they_are_compared_with_are_attacked_as_published(path):
-    assert robustness.budget(read(path).robustness) == Budget(
+    assert trials.budget(read(path).robustness) == Budget(
         epsilon=4, step=1, random_start=False, clip=False, units="standardised"
     )

@@ -11,16 +11,17 @@ from typing import Any, NamedTuple
 import keras
 
 from tnet_tf import command
+from tnet_tf.benchmarking import memory, workloads
+from tnet_tf.benchmarking import report as cost_report
+from tnet_tf.benchmarking.stopwatch import interleaved, spread
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError
-from tnet_tf.evaluation import cost, cost_report, memory, report
-from tnet_tf.evaluation.stopwatch import interleaved, spread
+from tnet_tf.evaluation import cost, report
 from tnet_tf.flags import read_config
 from tnet_tf.inputs import catalog
 from tnet_tf.models.precision import copy_in
 from tnet_tf.serving import formats
 from tnet_tf.serving.saved_model import Runner
-from tnet_tf.training import workloads
 
 REFERENCE = "reference"
 

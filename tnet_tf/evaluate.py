@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from tnet_tf import command
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError
-from tnet_tf.evaluation import calibration, cost, figures, gaze_baselines, report, robustness
+from tnet_tf.evaluation import calibration, cost, figures, gaze_baselines, report
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.attention_policy import AttentionPolicy
 from tnet_tf.evaluation.calibration import Calibration
@@ -23,6 +23,7 @@ from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.inputs.catalog import Dataset
 from tnet_tf.inputs.names import image_names, name_feature
 from tnet_tf.outputs import Outputs
+from tnet_tf.robustness import trials
 from tnet_tf.training.checkpoints import load_model
 
 
@@ -45,7 +46,7 @@ def main(config: Config) -> dict[str, Any]:
     Example: python -m tnet_tf.evaluate --flagfile=experiments/demo.flags --run_dir=runs/mine
     """
     config.check_model()
-    robustness.check(config.robustness)
+    trials.check(config.robustness)
     dataset = catalog.open_dataset(config.data)
     model = load_model(config)
     _check_classes(model, dataset)
@@ -72,7 +73,7 @@ def main(config: Config) -> dict[str, Any]:
     if config.robustness.measures:
         with pipeline.record_errors(dataset):
             batches = _test_batches(config, dataset)
-            results["robustness"] = robustness.measure(config, model, batches, results, folder)
+            results["robustness"] = trials.measure(config, model, batches, results, folder)
     print(f"written to {folder}")
     return results
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tnet_tf.errors import UserError
-from tnet_tf.evaluation.ledger import Ledger
+from tnet_tf.robustness.ledger import Ledger
 
 IDENTITY = {"dataset": "scenes", "seed": 0}
 

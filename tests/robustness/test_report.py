@@ -3,8 +3,8 @@ import io
 import pytest
 from PIL import Image
 
-from tnet_tf.evaluation import robustness_report
-from tnet_tf.evaluation.robustness_report import plot, to_text
+from tnet_tf.robustness import report
+from tnet_tf.robustness.report import plot, to_text
 
 
 def trial(name, strength, top1, gaze=None, images=50, clean=None):
@@ -107,7 +107,7 @@ def test_tables_name_the_unit_of_every_networks_attacks():
 def drawn(monkeypatch):
     """Every figure that is made into a PNG."""
     figures = []
-    monkeypatch.setattr(robustness_report, "png", lambda figure: figures.append(figure) or b"")
+    monkeypatch.setattr(report, "png", lambda figure: figures.append(figure) or b"")
     return figures
 
 

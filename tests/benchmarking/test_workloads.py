@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.networks import TINY, TINY_MGNET
+from tnet_tf.benchmarking import workloads
 from tnet_tf.config import Config, DataConfig, ModelConfig
-from tnet_tf.training import workloads
 
 NETWORKS = {
     "tnet": dataclasses.replace(TINY, locations=(2, 1), normalization="per_level"),

@@ -14,17 +14,18 @@ from tqdm import tqdm
 
 from tnet_tf.config import Config, RobustnessConfig
 from tnet_tf.errors import UserError
-from tnet_tf.evaluation import attacks, report, robustness_report
+from tnet_tf.evaluation import report
 from tnet_tf.evaluation.accuracy import Accuracy
-from tnet_tf.evaluation.attacks import Attacker, Budget
 from tnet_tf.evaluation.figures import to_uint8
-from tnet_tf.evaluation.gaze import GazeOverlap
-from tnet_tf.evaluation.ledger import Ledger
 from tnet_tf.evaluation.loop import Batch, Evaluation, Evaluator, Value
-from tnet_tf.evaluation.robustness_report import CLEAN
-from tnet_tf.inputs import corruptions
-from tnet_tf.inputs.corruptions import corrupt
 from tnet_tf.outputs import Outputs
+from tnet_tf.robustness import attacks, corruptions
+from tnet_tf.robustness import report as robustness_report
+from tnet_tf.robustness.attacks import Attacker, Budget
+from tnet_tf.robustness.corruptions import corrupt
+from tnet_tf.robustness.gaze_overlap import GazeOverlap
+from tnet_tf.robustness.ledger import Ledger
+from tnet_tf.robustness.report import CLEAN
 
 # What a measurement is of, and what is said of it besides.
 _DATA = ("dataset", "split", "image_size", "locations")

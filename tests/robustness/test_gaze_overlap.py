@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.arrays import make_batch, make_outputs
-from tnet_tf.evaluation.gaze import GazeOverlap, gaze_overlap
+from tnet_tf.robustness.gaze_overlap import GazeOverlap, gaze_overlap
 
 
 def rasterised(before, after, side=40):

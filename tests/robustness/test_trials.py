@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from tests.networks import TINY, TINY_MGNET, build
 from tnet_tf.config import RobustnessConfig
-from tnet_tf.evaluation import robustness
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.figures import to_uint8
-from tnet_tf.evaluation.ledger import Ledger
 from tnet_tf.evaluation.loop import Evaluation, PaddedBatch
-from tnet_tf.evaluation.robustness import Robustness, Trial, trials
-from tnet_tf.inputs.corruptions import corrupt
+from tnet_tf.robustness import trials as all_trials
+from tnet_tf.robustness.corruptions import corrupt
+from tnet_tf.robustness.ledger import Ledger
+from tnet_tf.robustness.trials import Robustness, Trial, trials
 
 CONFIG = RobustnessConfig(
     corruptions=("gaussian_noise", "fog"),
@@ -149,10 +149,10 @@ def test_progress_is_shown_out_of_all_batches(ledger, capsys):
 
 def test_other_weights_have_another_fingerprint():
     model = build(TINY_MGNET)
-    before = robustness.fingerprint(model)
-    assert robustness.fingerprint(model) == before
+    before = all_trials.fingerprint(model)
+    assert all_trials.fingerprint(model) == before
     model.weights[-1].assign_add(tf.ones_like(model.weights[-1]))
-    assert robustness.fingerprint(model) != before
+    assert all_trials.fingerprint(model) != before
 
 
 def test_attacks_of_another_budget_are_measured_beside_what_is_there(ledger):
@@ -178,5 +178,5 @@ def test_results_of_before_there_were_units_are_of_pixels(ledger):
     other = dataclasses.replace(config, attack_units="standardised")
     measured(model, ledger, other)
     assert len(ledger.entries) == 2
-    images = robustness.budget(other)
+    images = all_trials.budget(other)
     assert (images.units, images.epsilon) == ("standardised", 4)

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tests.networks import build
 from tnet_tf.errors import UserError
-from tnet_tf.evaluation import attacks
-from tnet_tf.evaluation.attacks import ATTACKS, Attacker, Budget, check_installed
+from tnet_tf.robustness import attacks
+from tnet_tf.robustness.attacks import ATTACKS, Attacker, Budget, check_installed
 
 CLASSES = 4
 SIZE = {"feedforward": (32, 40), "tnet": (40, 96)}

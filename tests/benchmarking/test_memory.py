@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from tnet_tf.evaluation.memory import peak_growth
+from tnet_tf.benchmarking.memory import peak_growth
 
 MEBIBYTE = 2**20
 

@@ -12,8 +12,8 @@ import skimage.filters
 from PIL import Image
 
 from tnet_tf.errors import UserError
-from tnet_tf.inputs import corruptions
-from tnet_tf.inputs.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from tnet_tf.robustness import corruptions
+from tnet_tf.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 
 WITHOUT_CHANCE = {
     "defocus_blur",
@@ -310,7 +310,7 @@ def test_the_missing_library_is_named_with_its_remedy(monkeypatch):
 def test_imported_on_first_use_without_pkg_resources_and_the_old_part_of_scipy():
     script = """
 import sys, warnings
-from tnet_tf.inputs import corruptions
+from tnet_tf.robustness import corruptions
 assert "imagecorruptions" not in sys.modules
 import numpy as np, scipy.ndimage
 gone = ("pkg_resources", "scipy.ndimage.interpolation")

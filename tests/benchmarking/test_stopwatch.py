@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from tnet_tf.evaluation import stopwatch
-from tnet_tf.evaluation.stopwatch import Spread, interleaved, spread
+from tnet_tf.benchmarking import stopwatch
+from tnet_tf.benchmarking.stopwatch import Spread, interleaved, spread
 
 
 class Clock:

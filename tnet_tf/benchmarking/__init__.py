@@ -1,0 +1,1 @@
+"""Cost: what is timed, how it is timed, peak memory, and the report."""

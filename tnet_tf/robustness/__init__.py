@@ -1,0 +1,1 @@
+"""Robustness: common corruptions, adversarial attacks, and what they do to accuracy and gaze."""
