@@ -13,7 +13,7 @@ from tnet_tf.flags import read_config, typed
 from tnet_tf.inputs.pipeline import Example
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.models.factory import build_model
-from tnet_tf.models.published_weights import variable_names
+from tnet_tf.models.weights.names import variable_names
 from tnet_tf.robustness import trials
 from tnet_tf.robustness.attacks import Budget
 from tnet_tf.training.optimizers import make_groups

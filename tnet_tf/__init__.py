@@ -21,9 +21,9 @@ from tnet_tf.models.factory import build_model
 from tnet_tf.models.feedforward import FeedForward
 from tnet_tf.models.mgnet import MGNet
 from tnet_tf.models.plain_cnn import PlainCNN
-from tnet_tf.models.published_weights import LoadReport, load_pretrained
 from tnet_tf.models.resnet import ResNet
 from tnet_tf.models.tnet import TNet
+from tnet_tf.models.weights.load import LoadReport, load_pretrained
 from tnet_tf.outputs import Outputs
 from tnet_tf.serving import keras_export  # noqa: F401
 from tnet_tf.training import keras_fit  # noqa: F401

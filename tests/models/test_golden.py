@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.models import golden
 from tests.networks import CUB, FMOW, IMAGENET, build
 from tnet_tf.layers import grid as grids
-from tnet_tf.models.published_weights import load_pretrained
+from tnet_tf.models.weights.load import load_pretrained
 
 TNETS = {
     "tnet_imagenet_224": (IMAGENET, 1000),

@@ -10,7 +10,7 @@ from tnet_tf.errors import UserError
 from tnet_tf.layers import glimpses
 from tnet_tf.models.mgnet import MGNet
 from tnet_tf.models.plain_cnn import PlainCNN
-from tnet_tf.models.published_weights import load_pretrained
+from tnet_tf.models.weights.load import load_pretrained
 
 GOLDEN = ("resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2")
 

@@ -25,7 +25,8 @@ from tests.training.runs import prepared, short_run
 from tnet_tf.errors import DoubtfulSettings, UserError
 from tnet_tf.inputs import catalog
 from tnet_tf.models.factory import build_model
-from tnet_tf.models.published_weights import load_pretrained, variable_names
+from tnet_tf.models.weights.load import load_pretrained
+from tnet_tf.models.weights.names import variable_names
 from tnet_tf.training.checkpoints import load_model
 from tnet_tf.training.trainer import Trainer
 

@@ -11,7 +11,7 @@ from tests.training.runs import saved_state, short_run
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError
 from tnet_tf.inputs import catalog
-from tnet_tf.models.published_weights import variable_names
+from tnet_tf.models.weights.names import variable_names
 from tnet_tf.training.checkpoints import BEST, check_config, keep_config, load_model
 from tnet_tf.training.trainer import Trainer
 

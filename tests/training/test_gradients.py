@@ -6,7 +6,7 @@ import tensorflow as tf
 from tests.networks import shallow
 from tests.training.test_step import batches, make_step, weights
 from tnet_tf.config import LearningConfig, TrainConfig
-from tnet_tf.models.published_weights import variable_names
+from tnet_tf.models.weights.names import variable_names
 from tnet_tf.training.devices import make_strategy
 from tnet_tf.training.gradients import LossScale, clip_by_global_norm
 

@@ -9,7 +9,7 @@ from tests.networks import TINY_MGNET, build
 from tests.training.test_step import Batch, make_step
 from tnet_tf import LearningConfig, UserError
 from tnet_tf.config import TrainConfig
-from tnet_tf.models.published_weights import variable_names
+from tnet_tf.models.weights.names import variable_names
 
 CLASSES = 4
 SGD = TrainConfig(optimizer="sgd", learning_rate=0.05, momentum=0.0, train_steps=100)

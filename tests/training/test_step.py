@@ -12,7 +12,7 @@ from tnet_tf.layers.normalization import BatchNormalization
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.learning.reinforce import learning_rule
 from tnet_tf.models.precision import computing_in
-from tnet_tf.models.published_weights import variable_names
+from tnet_tf.models.weights.names import variable_names
 from tnet_tf.training.devices import make_strategy
 from tnet_tf.training.optimizers import make_groups
 from tnet_tf.training.schedules import learning_rate_schedule

@@ -8,7 +8,7 @@ from tnet_tf.errors import UserError
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.loop import Evaluation
 from tnet_tf.inputs import catalog
-from tnet_tf.models.published_weights import variable_names
+from tnet_tf.models.weights.names import variable_names
 from tnet_tf.training import trainer
 from tnet_tf.training.checkpoints import load_model
 from tnet_tf.training.devices import make_strategy

@@ -20,8 +20,8 @@ from tnet_tf.config import Config
 from tnet_tf.errors import UserError, first_line
 from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.factory import build_model
-from tnet_tf.models.keras_file import load_keras
-from tnet_tf.models.published_weights import variable_names
+from tnet_tf.models.weights.keras_file import load_keras
+from tnet_tf.models.weights.names import variable_names
 from tnet_tf.training.checkpoint_files import (
     CHECKPOINTS,
     UNFINISHED_BEST,

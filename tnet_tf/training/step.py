@@ -10,7 +10,7 @@ from tnet_tf.config import Config, LearningConfig
 from tnet_tf.layers.randomness import keyed_randomness
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.learning.cross_entropy import reward
-from tnet_tf.models.published_weights import variable_names
+from tnet_tf.models.weights.names import variable_names
 from tnet_tf.training.gradients import Gradients, LossScale, all_finite, clip_by_global_norm
 from tnet_tf.training.objective import Objective
 from tnet_tf.training.optimizers import LayerGroup, make_groups

@@ -19,7 +19,7 @@ from tnet_tf.inputs import pipeline
 from tnet_tf.inputs.catalog import Dataset
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.precision import computing_in
-from tnet_tf.models.published_weights import load_pretrained
+from tnet_tf.models.weights.load import load_pretrained
 from tnet_tf.training.checkpoints import Checkpoints, check_config, keep_config
 from tnet_tf.training.class_weights import class_weights
 from tnet_tf.training.continuation import check_length

@@ -1,7 +1,9 @@
-"""Reads networks out of .keras files."""
+"""Files that Keras wrote: whole networks and their weights."""
 
+import contextlib
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -23,9 +25,25 @@ def load_keras(path: Path) -> keras.Model:
             damaged = archive.testzip()
         if damaged is not None:
             raise ValueError(f"its part {damaged} does not have its checksum")
-        with warnings.catch_warnings():
-            # Keras only warns of weights that it does not find.
-            warnings.simplefilter("error", UserWarning)
+        with _missing_weights_refused():
             return keras.saving.load_model(path, compile=False)
     except Exception as error:  # zip, JSON, HDF5 and Keras fail in ways of their own
         raise ValueError(f"it is damaged, or no .keras file: {first_line(error)}") from error
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Gives a network the weights of a .h5 or .weights.h5 file.
+
+    Raises:
+      Exception: of Keras or HDF5, when the file is damaged or lacks one of the network's weights.
+    """
+    with _missing_weights_refused():
+        model.load_weights(path)
+
+
+@contextlib.contextmanager
+def _missing_weights_refused() -> Iterator[None]:
+    """Makes an error of weights that are missing, of which Keras only warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        yield

@@ -4,13 +4,13 @@ import h5py
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.models import golden
-from tests.networks import CUB, FMOW, TINY, build
+from tests.networks import FMOW, build
 from tnet_tf.errors import UserError
 from tnet_tf.models.backbone import IMAGENET_DEVIATION, IMAGENET_MEAN
-from tnet_tf.models.published_weights import load_pretrained, published_names, variable_names
+from tnet_tf.models.weights.load import load_pretrained
+from tnet_tf.models.weights.names import variable_names
 
 # A keras.applications network that was not trained on ImageNet only divides pixels by 255.
 B0 = dataclasses.replace(FMOW, model="feedforward", input_statistics="unit")
@@ -107,78 +107,7 @@ def test_imagenet_weights_of_keras_need_imagenet_statistics_and_then_agree(tmp_p
     np.testing.assert_allclose(ours(images).logits, expected, atol=1e-4)
 
 
-def test_per_level_normalisation_starts_every_level_from_the_published_one(tmp_path):
-    description, _ = golden.read("tnet_fmow_448")
-    prefix = golden.write_checkpoint(description["variables"], str(tmp_path / "published"))
-    model = build(FMOW, 62, normalization="per_level")
-    assert not load_pretrained(model, prefix).initial
-    stem = model.feature_extraction.stem.normalization
-    for level in stem.gamma:
-        np.testing.assert_array_equal(
-            level, golden.weight("feature_extraction/stem/batch_norm/gamma", [32])
-        )
-
-
-@pytest.mark.parametrize("levels, source", [(1, [0, 0, 0]), (2, [0, 1, 1]), (3, [0, 1, 2])])
-def test_levels_that_a_model_of_ours_lacks_start_from_the_last_one_it_has(levels, source, tmp_path):
-    def model(count):
-        normalization = "shared" if count == 1 else "per_level"
-        return build(TINY, normalization=normalization, locations=(2,) * max(1, count - 1))
-
-    def gammas(network):
-        return network.feature_extraction.convolutions[0].normalization.gamma
-
-    saved = model(levels)
-    for number, gamma in enumerate(gammas(saved)):
-        gamma.assign(tf.fill(gamma.shape, 2.0 + number))
-    saved.save(tmp_path / "model.keras")
-    deeper = model(3)
-    report = load_pretrained(deeper, str(tmp_path / "model.keras"))
-    assert not report.initial + report.skipped + report.unused
-    assert [float(gamma[0]) for gamma in gammas(deeper)] == [2.0 + number for number in source]
-    shared = model(1)
-    assert not load_pretrained(shared, str(tmp_path / "model.keras")).initial
-    assert [float(gamma[0]) for gamma in gammas(shared)] == [2.0]
-
-
-def test_published_names_cover_every_weight_once():
-    description, _ = golden.read("tnet_b0_cub_448")
-    names = published_names(build(CUB, 200))
-    assert sorted(names) == sorted(name for name, *_ in description["variables"])
-
-
-def test_our_own_models_load_whatever_they_are_called(tmp_path):
-    source = build(TINY)
-    source.save(tmp_path / "model.keras")
-    source.save_weights(tmp_path / "model.weights.h5")
-    for name in ("model.keras", "model.weights.h5"):
-        target = build(TINY)
-        report = load_pretrained(target, str(tmp_path / name))
-        assert not report.initial + report.skipped + report.unused
-        images = tf.random.uniform((2, 64, 64, 3))
-        np.testing.assert_array_equal(source(images).logits, target(images).logits)
-
-
-def test_another_backbone_is_named_as_the_mismatch(tmp_path):
-    description, _ = golden.read("efficientnet_b0_fmow_224")
-    prefix = golden.write_checkpoint(description["variables"], str(tmp_path / "published"))
-    with pytest.raises(UserError, match=r"block\d+.*has shape .*; choose the --backbone"):
-        load_pretrained(build(B0, 62, backbone="efficientnet_b2"), prefix)
-    with pytest.raises(UserError, match="no published weights of a PlainCNN"):
-        load_pretrained(build(TINY), prefix)
-
-
-@pytest.mark.parametrize("name", ["missing.h5", "missing"])
-def test_a_missing_file_is_named(name, tmp_path):
-    with pytest.raises(UserError, match=rf"{name}: no such weights"):
-        load_pretrained(build(B0), str(tmp_path / name))
-
-
-def test_a_broken_file_is_named(tmp_path):
-    path = tmp_path / "broken.h5"
-    path.write_bytes(b"not an HDF5 file")
-    with pytest.raises(UserError, match=r"broken\.h5 can't be read"):
-        load_pretrained(build(B0), str(path))
+def test_a_file_without_weights_is_named(tmp_path):
     with h5py.File(tmp_path / "empty.weights.h5", "w"):
         pass
     with pytest.raises(UserError, match=r"empty\.weights\.h5"):

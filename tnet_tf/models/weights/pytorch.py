@@ -5,12 +5,18 @@ import re
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from tnet_tf.errors import UserError
-from tnet_tf.models.resnet import block_places
-
-Arrays = dict[str, np.ndarray]
+from tnet_tf.models.resnet import ResNet, block_places
+from tnet_tf.models.weights.names import (
+    Arrays,
+    Translation,
+    backbone_of,
+    changed,
+    with_block_named,
+)
 
 SUFFIXES = (".safetensors", ".npz", ".pt", ".pth", ".ckpt")
 # Written by PyTorch alone; the others hold plain arrays.
@@ -20,7 +26,7 @@ _AROUND = ("state_dict", "model_state_dict", "model")
 _BEFORE = ("module.", "model.", "net.")
 
 # Our names become theirs by these replacements, in this order.
-_NAMES = (
+_CHANGES = (
     (r"_\d+$", ""),
     (r"^feature_extraction/stem/convolution/", "backbone/conv1/"),
     (r"^feature_extraction/stem/normalization/", "backbone/bn1/"),
@@ -43,23 +49,20 @@ _NAMES = (
 )
 
 
-def pytorch_name(variant: str, name: str) -> str:
-    """The published name of a weight of ours.
+def translation(model: keras.Model) -> Translation:
+    """How PyTorch's networks name weights of a network of ours.
 
-    Args:
-      variant: of the ResNet, one of `tnet_tf.models.resnet.VARIANTS`.
-      name: ours, see `variable_names`.
+    Raises:
+      UserError: when its backbone is not of the ResNet family.
     """
-    places = block_places(variant)
-
-    def block(found: re.Match) -> str:
-        stage, member = places[int(found[1]) - 1]
-        return f"/layer{stage}/{member}/"
-
-    name = re.sub(r"/block(\d+)/", block, name)
-    for pattern, replacement in _NAMES:
-        name = re.sub(pattern, replacement, name)
-    return name
+    backbone = backbone_of(model)
+    if not isinstance(backbone, ResNet):
+        raise UserError(
+            f"PyTorch's weights fit a network of the ResNet family, not a "
+            f"{type(backbone).__name__} (--backbone)"
+        )
+    blocks = [f"layer{stage}/{member}" for stage, member in block_places(backbone.variant)]
+    return lambda name: changed(with_block_named(name, blocks), _CHANGES)
 
 
 def read(path: Path) -> Arrays:

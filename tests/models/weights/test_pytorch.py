@@ -10,7 +10,8 @@ from safetensors.numpy import save_file
 from tests.models import golden
 from tests.networks import MGNET, TINY_MGNET, build
 from tnet_tf.errors import UserError
-from tnet_tf.models.published_weights import load_pretrained, variable_names
+from tnet_tf.models.weights.load import load_pretrained
+from tnet_tf.models.weights.names import variable_names
 
 CLASSIFIERS = {
     f"{name}/linear/{leaf}"

@@ -1,0 +1,1 @@
+"""Weights read from files: whose they are, how those name them, and what becomes of each."""
