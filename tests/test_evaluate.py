@@ -92,8 +92,8 @@ def test_measures_the_network_on_the_test_split(measured):
     config, results, _ = measured
     dataset = catalog.open_dataset(config.data)
     (batch,) = pipeline.evaluation_batches(dataset, "test", config.data, 9)
-    outputs = evaluate.load_model(config)(batch.image)
-    hits = np.argmax(outputs.logits_by_count, axis=-1) == batch.label.numpy()[:, np.newaxis]
+    outputs = evaluate.load_model(config)(batch.images)
+    hits = np.argmax(outputs.logits_by_count, axis=-1) == batch.labels.numpy()[:, np.newaxis]
     assert results["images"] == 9
     assert results["top1_by_locations"] == pytest.approx(hits.mean(axis=0))
     assert results["top5_by_locations"] == [1.0] * 3

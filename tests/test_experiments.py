@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from tests.evaluation.test_cost import RESNETS, read_table
+from tnet_tf.batch import Batch
 from tnet_tf.config.readers import READERS
 from tnet_tf.flags import read_config, typed
-from tnet_tf.inputs.pipeline import Example
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.weights.names import variable_names
@@ -117,7 +117,7 @@ def test_networks_can_be_trained(path):
     step = TrainStep(model, groups, RewardBaseline(), counter, config.learning, seed=0)
     before = variables["classification/linear/kernel"].numpy()
     images = tf.random.stateless_uniform((2, *config.data.image_size, 3), (0, 0), -1, 1)
-    metrics = step(Example(images, tf.constant([3, 7]), tf.zeros((2, 4)), tf.ones(2)))
+    metrics = step(Batch.of(images, tf.constant([3, 7])))
     assert tf.math.is_finite(metrics["loss"])
     assert (variables["classification/linear/kernel"].numpy() != before).any()
 

@@ -58,7 +58,7 @@ def _calibration(config: Config, dataset: Dataset) -> list[np.ndarray]:
     wanted = config.export.calibration_images
     with pipeline.record_errors(dataset):
         batches = _batches(config, dataset, dataset.train_split, wanted)
-        return [to_uint8(batch.image)[np.asarray(batch.mask) > 0] for batch in batches]
+        return [to_uint8(batch.images)[np.asarray(batch.mask) > 0] for batch in batches]
 
 
 def _batches(config: Config, dataset: Dataset, split: str, count: int) -> tf.data.Dataset:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tnet_tf.evaluation.loop import Batch
+from tnet_tf.batch import Batch
 from tnet_tf.outputs import Outputs
 
 
@@ -34,11 +34,12 @@ def make_outputs(
     )
 
 
-def make_batch(label=None, box=None, image=None) -> Batch:
+def make_batch(labels=None, boxes=None, images=None) -> Batch:
     """A batch of n images; what is not given is zero."""
-    count = len(next(part for part in (label, box, image) if part is not None))
+    count = len(next(part for part in (labels, boxes, images) if part is not None))
     return Batch(
-        image=np.zeros((count, 8, 8, 3), np.float32) if image is None else np.asarray(image),
-        label=np.zeros(count, np.int32) if label is None else np.asarray(label),
-        box=np.zeros((count, 4), np.float32) if box is None else np.asarray(box, np.float32),
+        images=np.zeros((count, 8, 8, 3), np.float32) if images is None else np.asarray(images),
+        labels=np.zeros(count, np.int32) if labels is None else np.asarray(labels),
+        boxes=np.zeros((count, 4), np.float32) if boxes is None else np.asarray(boxes, np.float32),
+        mask=np.ones(count, np.float32),
     )

@@ -60,7 +60,7 @@ def test_precision_recall_and_coverage_are_those_of_sets_of_pixels(random):
         *(
             (
                 make_outputs(boxes=regions[rows] / SIDE, levels=[2, 2, 2, 3, 3]),
-                make_batch(box=boxes[rows] / SIDE),
+                make_batch(boxes=boxes[rows] / SIDE),
             )
             for rows in (slice(5), slice(5, 12))
         )
@@ -78,8 +78,8 @@ def test_precision_recall_and_coverage_are_those_of_sets_of_pixels(random):
 
 def test_images_without_a_box_count_for_coverage_alone():
     results = measure(
-        (make_outputs(boxes=[[LEFT], [TOP_LEFT]]), make_batch(box=[LEFT, NONE])),
-        (make_outputs(boxes=[[WHOLE]]), make_batch(box=[NONE])),
+        (make_outputs(boxes=[[LEFT], [TOP_LEFT]]), make_batch(boxes=[LEFT, NONE])),
+        (make_outputs(boxes=[[WHOLE]]), make_batch(boxes=[NONE])),
     )
     assert results["coverage_by_locations"] == pytest.approx([(0.5 + 0.25 + 1) / 3])
     assert results["images_with_box"] == 1
@@ -87,12 +87,12 @@ def test_images_without_a_box_count_for_coverage_alone():
 
 
 def test_without_boxes_there_is_coverage_alone():
-    results = measure((make_outputs(boxes=[[LEFT, RIGHT]]), make_batch(box=[NONE])))
+    results = measure((make_outputs(boxes=[[LEFT, RIGHT]]), make_batch(boxes=[NONE])))
     assert results == {"coverage_by_locations": [0.5, 1.0]}
 
 
 def test_networks_that_attend_to_nothing_have_no_policy():
-    assert measure((make_outputs(boxes=np.zeros((2, 0, 4))), make_batch(box=[LEFT, RIGHT]))) == {}
+    assert measure((make_outputs(boxes=np.zeros((2, 0, 4))), make_batch(boxes=[LEFT, RIGHT]))) == {}
 
 
 def test_an_image_is_hit_once_a_region_of_any_level_contains_the_centre_of_the_box():
@@ -100,11 +100,11 @@ def test_an_image_is_hit_once_a_region_of_any_level_contains_the_centre_of_the_b
     results = measure(
         (
             make_outputs(boxes=[[LEFT, TOP_LEFT, RIGHT], [LEFT, RIGHT, LEFT]], levels=[2, 2, 3]),
-            make_batch(box=[object_on_the_right, object_on_the_right]),
+            make_batch(boxes=[object_on_the_right, object_on_the_right]),
         ),
         (
             make_outputs(boxes=[[LEFT, TOP_LEFT, TOP_LEFT]] * 2, levels=[2, 2, 3]),
-            make_batch(box=[object_on_the_right, LEFT]),
+            make_batch(boxes=[object_on_the_right, LEFT]),
         ),
     )
     assert results["hit_rate_by_locations"] == [0.25, 0.5, 0.75]
@@ -112,7 +112,7 @@ def test_an_image_is_hit_once_a_region_of_any_level_contains_the_centre_of_the_b
 
 
 def test_boxes_that_leave_the_image_are_cut_off_at_its_border():
-    results = measure((make_outputs(boxes=[[RIGHT]]), make_batch(box=[[-1.0, 0.5, 2.0, 3.0]])))
+    results = measure((make_outputs(boxes=[[RIGHT]]), make_batch(boxes=[[-1.0, 0.5, 2.0, 3.0]])))
     assert results["recall_by_locations"] == [1.0]
 
 
@@ -127,8 +127,8 @@ def test_the_papers_grids_cover_what_table_7_says():
         IMAGENET.cell,
     )
     cells = grids.boxes(imagenet, tf.zeros((25, 224, 224, 3))).numpy()[:, np.newaxis]
-    one = measure((make_outputs(boxes=cells), make_batch(box=[NONE] * 25)))
-    nine = measure((fmow._replace(boxes=fmow.boxes.numpy()), make_batch(box=[NONE])))
+    one = measure((make_outputs(boxes=cells), make_batch(boxes=[NONE] * 25)))
+    nine = measure((fmow._replace(boxes=fmow.boxes.numpy()), make_batch(boxes=[NONE])))
     assert one["coverage_by_locations"][0] == pytest.approx(0.1171, abs=0.001)
     assert nine["coverage_by_locations"][0] == pytest.approx(0.25)
     assert nine["coverage_by_locations"][-1] == pytest.approx(1.0)

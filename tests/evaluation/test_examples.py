@@ -15,7 +15,7 @@ def shown(count, right, batch=4):
         logits = np.eye(2)[np.where(part, 0, 1)][:, np.newaxis].repeat(2, axis=1)
         values = np.arange(start, start + len(part))
         images = np.broadcast_to(values.reshape(-1, 1, 1, 1) / 1000, (len(part), 4, 4, 3))
-        examples.update(make_outputs(logits), make_batch([0] * len(part), image=images))
+        examples.update(make_outputs(logits), make_batch([0] * len(part), images=images))
     assert dict(examples.results()) == {}
     return examples
 
@@ -67,10 +67,10 @@ def test_the_figure_holds_the_images_of_these_numbers():
 
 def test_batches_are_not_held_in_memory():
     examples = AttentionExamples(1)
-    batch = make_batch([0] * 8, image=np.zeros((8, 4, 4, 3)))
+    batch = make_batch([0] * 8, images=np.zeros((8, 4, 4, 3)))
     examples.update(make_outputs(np.zeros((8, 2, 2))), batch)
     (kept,) = examples._shown()
-    assert kept.batch.image.base is None
+    assert kept.batch.images.base is None
     assert kept.outputs.logits.base is None
 
 

@@ -164,7 +164,7 @@ def test_regions_are_shown_at_base_resolution():
 def test_a_region_is_cut_out_where_its_box_says():
     image = np.linspace(-1, 1, 20 * 30 * 3).reshape(1, 20, 30, 3)
     outputs = make_outputs(boxes=[[[0.25, 0.5, 0.75, 1.0]]])
-    figure = attention_figure(outputs, make_batch([0], image=image), NAMES)
+    figure = attention_figure(outputs, make_batch([0], images=image), NAMES)
     expected = np.rint((image[0, 5:15, 15:30] + 1) * 127.5)
     np.testing.assert_allclose(figure.axes[2].images[0].get_array(), expected, atol=1)
 

@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from tests.networks import TINY, TINY_MGNET, build
+from tnet_tf.batch import Batch
 from tnet_tf.evaluation import gaze_baselines
-from tnet_tf.evaluation.loop import PaddedBatch
 from tnet_tf.models.gazes import CentralGaze, RandomGaze
 
 GAZES = {"random": RandomGaze, "central": CentralGaze}
@@ -16,7 +16,7 @@ def batches():
     images = tf.random.stateless_uniform((8, 32, 32, 3), (1, 2), -1, 1)
     boxes = tf.tile([[0.4, 0.4, 0.6, 0.6]], (8, 1))
     mask = tf.constant([1.0] * 5 + [0.0] * 3)
-    everything = PaddedBatch(images, tf.range(8) % 4, boxes, mask)
+    everything = Batch(images, tf.range(8) % 4, boxes, mask)
     return tf.data.Dataset.from_tensor_slices(everything).batch(4)
 
 
@@ -25,7 +25,7 @@ def batches():
 )
 def test_measures_the_same_network_looking_elsewhere(batches, config, locations, numbers):
     model = build(config)
-    images = tf.concat([batch.image for batch in batches], axis=0)[:5]
+    images = tf.concat([batch.images for batch in batches], axis=0)[:5]
     results, outputs = gaze_baselines.measure(model, batches, locations, numbers)
     assert list(results) == list(GAZES)
     assert list(outputs) == (list(GAZES) if numbers else [])

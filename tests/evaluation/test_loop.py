@@ -3,8 +3,9 @@ import pytest
 import tensorflow as tf
 
 from tests.networks import build
+from tnet_tf.batch import Batch
 from tnet_tf.evaluation.accuracy import Accuracy
-from tnet_tf.evaluation.loop import Evaluation, PaddedBatch
+from tnet_tf.evaluation.loop import Evaluation
 from tnet_tf.models.gazes import CentralGaze, RandomGaze
 
 
@@ -31,17 +32,17 @@ def batches(images):
     """Five images in batches of four; the other three rows are padding."""
     mask = tf.constant([1.0] * 5 + [0.0] * 3)
     boxes = tf.random.uniform((8, 4))
-    everything = PaddedBatch(images, tf.range(8) % 4, boxes, mask)
+    everything = Batch(images, tf.range(8) % 4, boxes, mask)
     return tf.data.Dataset.from_tensor_slices(everything).batch(4)
 
 
 def test_padding_reaches_no_evaluator(images, batches):
     model, recorder = build(), Recorder()
     Evaluation(model).run(batches, [recorder], locations=(2, 1))
-    assert [batch.label.tolist() for _, batch in recorder.seen] == [[0, 1, 2, 3], [0]]
+    assert [batch.labels.tolist() for _, batch in recorder.seen] == [[0, 1, 2, 3], [0]]
     expected = model(images[4:5], locations=(2, 1))
     outputs, batch = recorder.seen[1]
-    np.testing.assert_array_equal(batch.image, images[4:5])
+    np.testing.assert_array_equal(batch.images, images[4:5])
     for name, value in expected._asdict().items():
         if name == "location_probs":
             # One grid at level 1, two at level 2.

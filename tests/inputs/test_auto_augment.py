@@ -281,11 +281,11 @@ def test_no_box_stays_no_box(operation, monkeypatch):
 def test_workers_do_not_change_the_batches(source, request):
     data = dataclasses.replace(request.getfixturevalue(source), auto_augment=True)
     one = train(data, data_workers=1)
-    assert one[0].image.shape == (4, *data.image_size, 3)
+    assert one[0].images.shape == (4, *data.image_size, 3)
     assert_same(one, train(data, data_workers=4))
     assert_same(one, train(data, data_workers=0))
     plain = train(data, auto_augment=False)
-    assert (one[0].image != plain[0].image).numpy().any()
+    assert (one[0].images != plain[0].images).numpy().any()
 
 
 def test_batches_are_the_same_where_operations_must_be_deterministic(photos):

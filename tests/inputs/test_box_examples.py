@@ -56,17 +56,17 @@ def test_without_the_setting_each_image_is_an_example(boxed):
     assert pipeline.count(dataset, "test") == 2
     (batch,) = evaluate(boxed, "test", 2)
     # The largest of three boxes, and one without area.
-    assert sorted(map(tuple, batch.box.numpy())) == [(0, 0, 1, 1), (0.25, 0.1875, 0.25, 0.1875)]
+    assert sorted(map(tuple, batch.boxes.numpy())) == [(0, 0, 1, 1), (0.25, 0.1875, 0.25, 0.1875)]
 
 
 def test_evaluation_shows_every_box_with_its_margin(boxed):
     (batch,) = evaluate(boxed, "test", 4, crop_to_box=True)
     np.testing.assert_array_equal(batch.mask, [1, 1, 1, 0])
-    np.testing.assert_array_equal(batch.label, [0, 0, 0, 0])
+    np.testing.assert_array_equal(batch.labels, [0, 0, 0, 0])
     # 8 x 6 pixels are half of the width: 10 x 8 with what 15% more touch. 4 x 3 are a quarter:
     # 6 x 4, of which the corner leaves 5 x 4. The third is the image.
     shown = [(0, 0, 1, 1), (1 / 8, 1 / 10, 7 / 8, 9 / 10), (0, 0, 3 / 4, 4 / 5)]
-    np.testing.assert_allclose(sorted(batch.box[:3].numpy().tolist()), sorted(shown), atol=1e-5)
+    np.testing.assert_allclose(sorted(batch.boxes[:3].numpy().tolist()), sorted(shown), atol=1e-5)
 
 
 def test_an_epoch_trains_on_every_box_once(boxed):
@@ -74,9 +74,9 @@ def test_an_epoch_trains_on_every_box_once(boxed):
     for epoch in range(3):
         (batch,) = train(boxed, epoch + 1, 7, crop_to_box=True, start_step=epoch)
         # The third cat and the third dog look the same.
-        assert len({image.numpy().tobytes() for image in batch.image}) == 6
-        np.testing.assert_array_equal(np.bincount(batch.label), [5, 2])
-        orders.add(batch.image.numpy().tobytes())
+        assert len({image.numpy().tobytes() for image in batch.images}) == 6
+        np.testing.assert_array_equal(np.bincount(batch.labels), [5, 2])
+        orders.add(batch.images.numpy().tobytes())
     assert len(orders) == 3
 
 

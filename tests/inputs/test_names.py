@@ -15,7 +15,7 @@ BOXES = "file,x_min,y_min,x_max,y_max\ntest/cat/0.png,4,3,12,9\ntest/cat/0.png,0
 
 def images_of(dataset, data, split):
     (batch,) = pipeline.evaluation_batches(dataset, split, data, pipeline.count(dataset, split))
-    return np.rint((batch.image.numpy() + 1) * 127.5)
+    return np.rint((batch.images.numpy() + 1) * 127.5)
 
 
 @pytest.mark.parametrize("split", ["train", "test", "train[3:8]", "train+test"])

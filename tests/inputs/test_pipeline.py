@@ -40,15 +40,15 @@ def assert_same(batches, others):
 @pytest.mark.parametrize("source", ["scenes", "photos"])
 def test_batches_are_as_described(source, request):
     data = request.getfixturevalue(source)
-    for example in (train(data, **AUGMENTED)[0], evaluate(data, "train", 4)[0]):
-        assert example.image.shape == (4, *data.image_size, 3)
-        assert example.image.dtype == tf.float32
-        assert example.image.numpy().min() >= -1
-        assert example.image.numpy().max() <= 1 + 1e-5
-        assert example.image.numpy().max() > 0
-        assert example.label.dtype == tf.int32
-        assert example.box.shape == (4, 4)
-        np.testing.assert_array_equal(example.mask, np.ones(4))
+    for batch in (train(data, **AUGMENTED)[0], evaluate(data, "train", 4)[0]):
+        assert batch.images.shape == (4, *data.image_size, 3)
+        assert batch.images.dtype == tf.float32
+        assert batch.images.numpy().min() >= -1
+        assert batch.images.numpy().max() <= 1 + 1e-5
+        assert batch.images.numpy().max() > 0
+        assert batch.labels.dtype == tf.int32
+        assert batch.boxes.shape == (4, 4)
+        np.testing.assert_array_equal(batch.mask, np.ones(4))
 
 
 @pytest.mark.parametrize("source", ["scenes", "photos"])
@@ -76,7 +76,7 @@ def test_scenes_resume_across_epochs(scenes):
 
 def test_seeds_differ(photos):
     one, other = train(photos, seed=1)[0], train(photos, seed=2)[0]
-    assert (one.image != other.image).numpy().any()
+    assert (one.images != other.images).numpy().any()
 
 
 def test_training_goes_on_without_end(photos):
@@ -89,24 +89,24 @@ def test_an_epoch_trains_on_every_image_once(photos):
     # 7 images of each class; two batches of 7 are one epoch.
     for epoch in range(3):
         batches = train(photos, steps=2 * epoch + 2, batch_size=7, start_step=2 * epoch)
-        images = {image.numpy().tobytes() for batch in batches for image in batch.image}
+        images = {image.numpy().tobytes() for batch in batches for image in batch.images}
         assert len(images) == 7  # cats and dogs look the same here
-        labels = np.concatenate([batch.label for batch in batches])
+        labels = np.concatenate([batch.labels for batch in batches])
         np.testing.assert_array_equal(np.bincount(labels), [7, 7])
 
 
 def test_every_epoch_composes_new_scenes(scenes):
     small = dict(train_split="train[:4]", batch_size=4, steps=2)
     first, second = train(scenes, **small)
-    assert sorted(first.label.numpy()) == sorted(second.label.numpy())
-    pictures = {image.numpy().tobytes() for batch in (first, second) for image in batch.image}
+    assert sorted(first.labels.numpy()) == sorted(second.labels.numpy())
+    pictures = {image.numpy().tobytes() for batch in (first, second) for image in batch.images}
     assert len(pictures) == 8
 
 
 def test_scenes_show_the_digit_of_their_label_in_their_box(scenes):
     label_of = dict(zip(digits_in_scenes(), digit_scenes.digits_of("train")[1], strict=True))
     batch = train(scenes, steps=1, batch_size=16)[0]
-    for image, label, box in zip(batch.image, batch.label, batch.box, strict=True):
+    for image, label, box in zip(batch.images, batch.labels, batch.boxes, strict=True):
         top, left, bottom, right = np.round(box.numpy() * (80, 120, 80, 120)).astype(int)
         assert label_of[pixels(image[top:bottom, left:right])] == label
 
@@ -131,7 +131,7 @@ def test_fixed_scenes_stay_what_they_are(scenes):
 def test_last_batch_is_filled_up_and_masked(photos):
     batches = evaluate(photos, "train", 4)
     assert len(batches) == 4
-    assert all(batch.image.shape == (4, 8, 10, 3) for batch in batches)
+    assert all(batch.images.shape == (4, 8, 10, 3) for batch in batches)
     np.testing.assert_array_equal([batch.mask.numpy().sum() for batch in batches], [4, 4, 4, 2])
     np.testing.assert_array_equal(batches[-1].mask, [1, 1, 0, 0])
 
@@ -157,23 +157,23 @@ def test_counts_of_splits_and_slices(photos, split, count):
 
 def test_slices_share_no_image(photos):
     halves = [evaluate(photos, split, 7)[0] for split in ("train[:7]", "train[7:]")]
-    seen = [set(zip(map(bytes, b.image.numpy()), b.label.numpy(), strict=True)) for b in halves]
+    seen = [set(zip(map(bytes, b.images.numpy()), b.labels.numpy(), strict=True)) for b in halves]
     assert len(seen[0]) == len(seen[1]) == 7
     assert not seen[0] & seen[1]
 
 
 def test_batches_can_be_larger_than_the_dataset(photos):
     batch = train(photos, steps=1, batch_size=40)[0]
-    np.testing.assert_array_equal(np.bincount(batch.label) >= 14, [True, True])
+    np.testing.assert_array_equal(np.bincount(batch.labels) >= 14, [True, True])
 
 
 def test_crop_to_box_shows_the_digit_and_as_much_on_each_side(scenes):
     data = dict(crop_to_box=True, image_size=(24, 24), train_split="train[:10]")
     batch = train(scenes, steps=1, batch_size=10, **data)[0]
     # Those at the scene's edge show less.
-    inner = np.isclose(batch.box, (1 / 3, 1 / 3, 2 / 3, 2 / 3), atol=1e-4).all(axis=1)
+    inner = np.isclose(batch.boxes, (1 / 3, 1 / 3, 2 / 3, 2 / 3), atol=1e-4).all(axis=1)
     assert inner.sum() >= 3
-    shown = {pixels(image[8:16, 8:16]) for image in batch.image[inner]}
+    shown = {pixels(image[8:16, 8:16]) for image in batch.images[inner]}
     assert shown <= set(digits_in_scenes())
 
 

@@ -48,11 +48,11 @@ def test_evaluator_gives_means_over_the_batch():
     before = np.array([[[0, 0, 0.5, 1]], [[0, 0, 1, 1]]])
     after = np.array([[[0, 0, 1, 1]], [[0, 0, 1, 1]]])
     evaluator = GazeOverlap(before)
-    evaluator.update(make_outputs(boxes=after), make_batch(label=[0, 1]))
+    evaluator.update(make_outputs(boxes=after), make_batch(labels=[0, 1]))
     assert dict(evaluator.results()) == {"gaze_overlap_by_locations": [0.75]}
 
 
 def test_networks_without_locations_have_no_gaze():
     evaluator = GazeOverlap(np.zeros((2, 0, 4)))
-    evaluator.update(make_outputs(boxes=np.zeros((2, 0, 4))), make_batch(label=[0, 1]))
+    evaluator.update(make_outputs(boxes=np.zeros((2, 0, 4))), make_batch(labels=[0, 1]))
     assert dict(evaluator.results()) == {}

@@ -6,10 +6,11 @@ import pytest
 import tensorflow as tf
 
 from tests.networks import TINY, TINY_MGNET, build
+from tnet_tf.batch import Batch
 from tnet_tf.config import RobustnessConfig
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.figures import to_uint8
-from tnet_tf.evaluation.loop import Evaluation, PaddedBatch
+from tnet_tf.evaluation.loop import Evaluation
 from tnet_tf.robustness import trials as all_trials
 from tnet_tf.robustness.corruptions import corrupt
 from tnet_tf.robustness.ledger import Ledger
@@ -35,7 +36,7 @@ def batches(count=3, size=4, masked=1):
             mask[size - masked :] = 0
         images = rng.uniform(-1, 1, (size, 40, 40, 3)).astype(np.float32)
         labels = rng.integers(0, 4, size).astype(np.int32)
-        found.append(PaddedBatch(*map(tf.constant, (images, labels, np.zeros((size, 4)), mask))))
+        found.append(Batch(*map(tf.constant, (images, labels, np.zeros((size, 4)), mask))))
     return found
 
 
@@ -88,8 +89,8 @@ def test_a_corruption_is_measured_as_evaluation_on_the_corrupted_images_would(le
     found = measured(model, ledger)[2]
     changed, first = [], 0
     for batch in batches():
-        pixels = corrupt(to_uint8(batch.image), "gaussian_noise", 5, 0, first)
-        changed.append(batch._replace(image=tf.constant(pixels / np.float32(127.5) - 1)))
+        pixels = corrupt(to_uint8(batch.images), "gaussian_noise", 5, 0, first)
+        changed.append(batch._replace(images=tf.constant(pixels / np.float32(127.5) - 1)))
         first += 4
     expected = Evaluation(model).run(changed, [Accuracy()])
     assert found["top1_by_locations"] == pytest.approx(expected["top1_by_locations"])

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tests.networks import TINY, build
 from tests.serving.networks import pixels, trained
-from tnet_tf.inputs.pipeline import Example
+from tnet_tf.batch import Batch
 from tnet_tf.serving import saved_model
 from tnet_tf.serving.agreement import agreement
 
@@ -24,7 +24,7 @@ def exported(model, tmp_path_factory):
 def batches(masks):
     for mask in masks:
         images = tf.constant(pixels(len(mask)) / 127.5 - 1, tf.float32)
-        yield Example(images, tf.zeros(len(mask), tf.int32), tf.zeros((len(mask), 4)), mask)
+        yield Batch(images, tf.zeros(len(mask), tf.int32), tf.zeros((len(mask), 4)), mask)
 
 
 def test_an_export_agrees_with_its_source(model, exported):

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 from tests.networks import TINY_MGNET, build
-from tests.training.test_step import Batch, make_step
+from tests.training.test_step import make_step
 from tnet_tf import LearningConfig, UserError
+from tnet_tf.batch import Batch
 from tnet_tf.config import TrainConfig
 from tnet_tf.models.weights.names import variable_names
 
@@ -47,7 +48,7 @@ def assert_same(one, other, **tolerance):
 
 def test_fit_takes_the_steps_of_the_training_command(data):
     step = make_step(SGD, dropout=0.3)
-    losses = [step(Batch(i, tf.cast(t, tf.int32)))["loss"].numpy() for i, t in batches(data)]
+    losses = [step(Batch.of(i, tf.cast(t, tf.int32)))["loss"].numpy() for i, t in batches(data)]
     model = network(changes={"normalization": "per_level", "dropout": 0.3})
     history = model.fit(shuffle=False, x=batches(data), verbose=0).history
     assert history["loss"] == [pytest.approx(np.mean(losses), rel=1e-5)]

@@ -1,5 +1,4 @@
 import dataclasses
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -7,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.networks import build
+from tnet_tf.batch import Batch
 from tnet_tf.config import Config, LearningConfig, TrainConfig
 from tnet_tf.layers.normalization import BatchNormalization
 from tnet_tf.learning.baseline import RewardBaseline
@@ -21,17 +21,12 @@ from tnet_tf.training.step import TrainStep, build_step
 SGD = TrainConfig(optimizer="sgd", learning_rate=0.01, train_steps=100)
 
 
-class Batch(NamedTuple):
-    image: tf.Tensor
-    label: tf.Tensor
-
-
 def batches(count, size=8):
     """Batches of noise with labels that a pixel's mean gives away."""
     random = np.random.default_rng(0)
     labels = random.integers(0, 4, (count * size,)).astype(np.int32)
     images = random.normal(0, 0.3, (count * size, 48, 64, 3)) + labels[:, None, None, None] / 4
-    data = Batch(images.astype(np.float32), labels)
+    data = Batch.of(images.astype(np.float32), labels)
     return tf.data.Dataset.from_tensor_slices(data).batch(size, drop_remainder=True)
 
 
@@ -212,10 +207,10 @@ def test_samples_of_an_image_are_sequences_of_their_own_and_averaged(monkeypatch
     monkeypatch.setattr(step, "model", recorded)
     metrics = step(batch)
     ((images, outputs),) = seen
-    np.testing.assert_array_equal(images, np.repeat(batch.image, 3, axis=0))
+    np.testing.assert_array_equal(images, np.repeat(batch.images, 3, axis=0))
     sequences = outputs.boxes.numpy().reshape(8, 3, -1)
     assert (sequences != sequences[:, :1]).any(axis=(1, 2)).mean() > 0.5
-    labels = tf.repeat(batch.label, 3)
+    labels = tf.repeat(batch.labels, 3)
     terms, mean_reward = learning_rule(outputs, labels, tf.constant(0.5), learning)
     np.testing.assert_allclose(metrics["loss"], tf.add_n(terms), rtol=1e-5)
     np.testing.assert_allclose(metrics["reward"], mean_reward, rtol=1e-5)

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tnet_tf.batch import Batch
 from tnet_tf.config import Config
 from tnet_tf.inputs import catalog, pipeline
-from tnet_tf.inputs.pipeline import Example
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.precision import computing_in
 from tnet_tf.training.step import build_step
@@ -85,9 +85,7 @@ def training_step(config: Config, classes: int) -> Work:
     step = build_step(build_network(config, classes), config, steps=1)
     count = config.train.batch_size
     images = tf.random.stateless_uniform((count, *config.data.image_size, 3), (0, 0), -1, 1)
-    batch = Example(
-        images, tf.range(count) % classes, tf.zeros((count, 4)), tf.ones((count,), tf.float32)
-    )
+    batch = Batch.of(images, tf.range(count) % classes)
     return lambda: step(batch)["loss"].numpy()
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tnet_tf.evaluation.loop import Batch, Value
+from tnet_tf.batch import Batch
+from tnet_tf.evaluation.loop import Value
 from tnet_tf.outputs import Outputs
 
 
@@ -25,12 +26,12 @@ class Accuracy:
 
     def update(self, outputs: Outputs, batch: Batch) -> None:
         """Counts the hits of a batch, see `tnet_tf.evaluation.loop.Evaluator`."""
-        self.images += len(batch.label)
+        self.images += len(batch.labels)
         for name, logits in (
             ("by_locations", outputs.logits_by_count),
             ("attended_only_by_locations", outputs.logits_without_context),
         ):
-            ranks = label_ranks(logits, batch.label)
+            ranks = label_ranks(logits, batch.labels)
             for top in (1, 5):
                 hits = (ranks < min(top, logits.shape[-1])).sum(axis=0)
                 key = f"top{top}_{name}"

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tnet_tf.evaluation.loop import Batch, Value
+from tnet_tf.batch import Batch
+from tnet_tf.evaluation.loop import Value
 from tnet_tf.outputs import Outputs
 
 
@@ -39,7 +40,7 @@ class AttentionPolicy:
         attended = union_areas(second_level)
         self.images += len(attended)
         self._add("coverage", attended)
-        boxes = np.clip(np.asarray(batch.box, np.float64), 0.0, 1.0)
+        boxes = np.clip(np.asarray(batch.boxes, np.float64), 0.0, 1.0)
         box_areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=1)
         with_box = box_areas > 0
         if not with_box.any():

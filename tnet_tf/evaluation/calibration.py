@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from tnet_tf.evaluation.loop import Batch, Value
+from tnet_tf.batch import Batch
+from tnet_tf.evaluation.loop import Value
 from tnet_tf.evaluation.predictions import log_probabilities
 from tnet_tf.evaluation.tables import percent
 from tnet_tf.outputs import Outputs
@@ -40,7 +41,7 @@ class Calibration:
         """Adds a batch, see `tnet_tf.evaluation.loop.Evaluator`."""
         logs = log_probabilities(outputs.logits)
         probabilities = np.exp(logs)
-        rows, labels = np.arange(len(logs)), np.asarray(batch.label)
+        rows, labels = np.arange(len(logs)), np.asarray(batch.labels)
         confidence = probabilities.max(axis=1)
         right = np.argmax(outputs.logits, axis=1) == labels
         bins = np.digitize(confidence, np.linspace(0, 1, _BINS + 1)[1:-1], right=True)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from tnet_tf.evaluation.loop import Batch, Value
+from tnet_tf.batch import Batch
+from tnet_tf.evaluation.loop import Value
 from tnet_tf.evaluation.predictions import NONE, predicted_classes
 from tnet_tf.evaluation.tables import aligned, percent, shortened
 from tnet_tf.outputs import Outputs
@@ -47,7 +48,7 @@ class ClassReport:
     def update(self, outputs: Outputs, batch: Batch) -> None:
         """Counts a batch, see `tnet_tf.evaluation.loop.Evaluator`."""
         # `NONE` is the last column's index, too.
-        np.add.at(self.confusion, (batch.label, predicted_classes(outputs.logits)), 1)
+        np.add.at(self.confusion, (batch.labels, predicted_classes(outputs.logits)), 1)
 
     def results(self) -> Iterator[tuple[str, Value]]:
         """Measures over all images, see the class."""

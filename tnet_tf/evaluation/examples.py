@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from tnet_tf.batch import Batch
 from tnet_tf.evaluation.figures import attention_figure
-from tnet_tf.evaluation.loop import Batch, Value, one_row, stacked
+from tnet_tf.evaluation.loop import Value, one_row, stacked
 from tnet_tf.evaluation.predictions import predicted_classes
 from tnet_tf.outputs import Outputs
 
@@ -46,8 +47,8 @@ class AttentionExamples:
 
     def update(self, outputs: Outputs, batch: Batch) -> None:
         """Keeps those that come first in the draw, see `tnet_tf.evaluation.loop.Evaluator`."""
-        right = predicted_classes(outputs.logits) == batch.label
-        for row in range(len(batch.label)):
+        right = predicted_classes(outputs.logits) == batch.labels
+        for row in range(len(batch.labels)):
             number = self._seen + row
             order = float(np.random.default_rng((_SEED, number)).random())
             kept = self._hits if right[row] else self._mistakes
@@ -57,7 +58,7 @@ class AttentionExamples:
                     place, _Example(order, number, one_row(outputs, row), one_row(batch, row))
                 )
                 del kept[self.count :]
-        self._seen += len(batch.label)
+        self._seen += len(batch.labels)
 
     def results(self) -> Iterator[tuple[str, Value]]:
         """Nothing: pictures are no numbers."""

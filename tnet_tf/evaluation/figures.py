@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from tnet_tf.evaluation.loop import Batch
+from tnet_tf.batch import Batch
 from tnet_tf.evaluation.predictions import log_probabilities
 from tnet_tf.evaluation.tables import shortened
 from tnet_tf.outputs import Outputs
@@ -51,7 +51,7 @@ def attention_figure(
       gazes: by name, what the network made of the images looking elsewhere; as `outputs`.
     """
     count, locations = outputs.boxes.shape[:2]
-    images = to_uint8(batch.image)
+    images = to_uint8(batch.images)
     height, width = images.shape[1:3]
     crops = min(locations, most_crops) + 1 if locations else 0
     view_height, view_width = base_resolution or (height, width)
@@ -70,7 +70,7 @@ def attention_figure(
         shortened(name, round(whole * _LETTERS) - len("predicted:  (100%)")) for name in classes
     ]
     for row, axes in enumerate(grid):
-        label, box = int(batch.label[row]), batch.box[row]
+        label, box = int(batch.labels[row]), batch.boxes[row]
         captions = [f"true: {names[label]}", *(f"{name} gaze" for name in gazes)]
         places, seen_by = [axes[0], *axes[1 + crops :]], [outputs, *gazes.values()]
         for place, caption, seen in zip(places, captions, seen_by, strict=True):

@@ -5,9 +5,10 @@ from typing import Any
 
 import keras
 
+from tnet_tf.batch import Batch
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.attention_policy import AttentionPolicy
-from tnet_tf.evaluation.loop import Batch, Evaluation, Value, one_row, stacked
+from tnet_tf.evaluation.loop import Evaluation, Value, one_row, stacked
 from tnet_tf.evaluation.tables import BY_LOCATIONS, aligned, heading, percent
 from tnet_tf.models.gazes import GAZES
 from tnet_tf.outputs import Outputs
@@ -31,9 +32,9 @@ class OutputsOf:
         """Looks for the images in a batch, see `tnet_tf.evaluation.loop.Evaluator`."""
         for number in self._numbers:
             row = number - self._seen
-            if 0 <= row < len(batch.label):
+            if 0 <= row < len(batch.labels):
                 self._kept[number] = one_row(outputs, row)
-        self._seen += len(batch.label)
+        self._seen += len(batch.labels)
 
     def results(self) -> Iterator[tuple[str, Value]]:
         """Nothing: outputs are no measure."""

@@ -1,13 +1,14 @@
 """One pass over a split: the network runs once per batch, every evaluator looks at its outputs."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from tnet_tf.batch import Batch
 from tnet_tf.models.gazes import Gaze
 from tnet_tf.outputs import Outputs
 
@@ -15,26 +16,16 @@ from tnet_tf.outputs import Outputs
 Value = float | None | list[Any] | dict[str, Any]
 
 
-class Batch(NamedTuple):
-    """n images as evaluators see them, all of them real: padding is gone.
-
-    Attributes:
-      image: (n, H, W, 3) float32 in [-1, 1].
-      label: (n,) int32.
-      box: (n, 4) float32, the object as (y_min, x_min, y_max, x_max), fractions of the image side;
-        zeros where there is none.
-    """
-
-    image: np.ndarray
-    label: np.ndarray
-    box: np.ndarray
-
-
 class Evaluator(Protocol):
     """Measures one aspect of a network over a split; a new one for each pass."""
 
     def update(self, outputs: Outputs, batch: Batch) -> None:
-        """Takes in what the network made of a batch; fields of both are NumPy arrays."""
+        """Takes in what the network made of a batch.
+
+        Args:
+          outputs: of the images; all fields are NumPy arrays.
+          batch: as NumPy arrays; padding is gone, so its mask is 1 everywhere.
+        """
 
     def results(self) -> Iterator[tuple[str, Value]]:
         """Names and values over all batches taken in."""
@@ -53,8 +44,7 @@ class Evaluation:
       >>> from tnet_tf.models.feedforward import FeedForward
       >>> from tnet_tf.models.plain_cnn import PlainCNN
       >>> evaluation = Evaluation(FeedForward(PlainCNN(), classes=10))
-      >>> images, ones = tf.zeros((2, 64, 64, 3)), tf.ones((2,))
-      >>> batch = PaddedBatch(images, tf.zeros((2,), tf.int32), tf.zeros((2, 4)), mask=ones)
+      >>> batch = Batch.of(tf.zeros((2, 64, 64, 3)), labels=tf.zeros((2,), tf.int32))
       >>> evaluation.run([batch], [Accuracy()])["images"]
       2
     """
@@ -72,7 +62,7 @@ class Evaluation:
 
     def run(
         self,
-        batches: Iterable[Any],
+        batches: Iterable[Batch],
         evaluators: Sequence[Evaluator],
         locations: tuple[int, ...] | None = None,
         progress: bool = False,
@@ -81,9 +71,8 @@ class Evaluation:
         """Evaluates over all batches, each read once.
 
         Args:
-          batches: elements with the tensors `image` (n, H, W, 3), `label` (n,), `box` (n, 4) and
-            `mask` (n,), see `PaddedBatch`. Rows with mask 0 are padding and reach no evaluator, so
-            the last batch can have the shape of the others and needs no compilation of its own.
+          batches: rows with mask 0 are padding and reach no evaluator, so the last batch can have
+            the shape of the others and needs no compilation of its own.
           evaluators: fresh ones.
           locations: attended per grid, one number for each level after the first; default: the
             network's own.
@@ -95,28 +84,12 @@ class Evaluation:
         """
         first = 0
         for batch in tqdm(batches, desc=description, unit="batch", disable=not progress):
-            outputs = self._infer(batch.image, locations, tf.constant(first))
+            outputs = self._infer(batch.images, locations, tf.constant(first))
             outputs, real = _real_rows(outputs, batch)
-            first += len(batch.label)
+            first += len(batch.labels)
             for evaluator in evaluators:
                 evaluator.update(outputs, real)
         return {name: value for evaluator in evaluators for name, value in evaluator.results()}
-
-
-class PaddedBatch(NamedTuple):
-    """A batch as it comes, of n rows.
-
-    Attributes:
-      image: (n, H, W, 3) float32 in [-1, 1].
-      label: (n,) int32.
-      box: (n, 4) float32, see `Batch`.
-      mask: (n,) float32, 0 for rows that only fill up the last batch.
-    """
-
-    image: tf.Tensor
-    label: tf.Tensor
-    box: tf.Tensor
-    mask: tf.Tensor
 
 
 def one_row(values: Any, row: int) -> Any:
@@ -129,7 +102,7 @@ def stacked(rows: Sequence[Any]) -> Any:
     return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *rows)
 
 
-def _real_rows(outputs: Outputs, batch: Any) -> tuple[Outputs, Batch]:
+def _real_rows(outputs: Outputs, batch: Batch) -> tuple[Outputs, Batch]:
     """Both as NumPy arrays, padded rows left out."""
     mask = np.asarray(batch.mask) > 0
 
@@ -138,4 +111,4 @@ def _real_rows(outputs: Outputs, batch: Any) -> tuple[Outputs, Batch]:
         return array if mask.all() else array[mask]
 
     kept = tf.nest.map_structure(keep, outputs)
-    return kept, Batch(keep(batch.image), keep(batch.label), keep(batch.box))
+    return kept, Batch(*map(keep, batch))

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from tnet_tf.evaluation.loop import Batch, Value
+from tnet_tf.batch import Batch
+from tnet_tf.evaluation.loop import Value
 from tnet_tf.outputs import Outputs
 
 _TOP = 5
@@ -77,7 +78,7 @@ class PredictionRows:
                 [
                     self._images,
                     *name,
-                    self._classes[batch.label[row]],
+                    self._classes[batch.labels[row]],
                     *self._best(logits, top),
                     *(self._classes[predicted] for predicted in after[row]),
                     *(f"{edge:.6g}" for edge in outputs.boxes[row].ravel()),

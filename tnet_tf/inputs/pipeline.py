@@ -7,11 +7,11 @@ continues with exactly the batch that step s of an undisturbed run would see.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from tnet_tf.batch import Batch
 from tnet_tf.config import DataConfig
 from tnet_tf.inputs import box_examples, digit_scenes, records
 from tnet_tf.inputs.augmentation import augment, bilinear
@@ -22,17 +22,8 @@ from tnet_tf.inputs.crops import crop_to_box
 _EVALUATION_SEED = 0
 
 
-class Example(NamedTuple):
-    """A batch of n labelled images."""
-
-    image: tf.Tensor
-    """float32 (n, height, width, 3) in [-1, 1]."""
-    label: tf.Tensor
-    """int32 (n,), index into `Dataset.classes`."""
-    box: tf.Tensor
-    """float32 (n, 4): y_min, x_min, y_max, x_max as fractions; zeros where there is no box."""
-    mask: tf.Tensor
-    """float32 (n,): 1 for examples, 0 for what fills up the last evaluation batch."""
+# An image, float32 (height, width, 3) in [-1, 1], its label, box and mask: a row of a `Batch`.
+Example = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 def training_batches(
@@ -54,7 +45,7 @@ def training_batches(
       steps: steps of the whole run, which ends the batches; None: without end.
 
     Returns:
-      Elements are `Example`s.
+      Elements are `Batch`es.
     """
     start = start_step * batch_size
     if dataset.region_feature:
@@ -69,8 +60,8 @@ def training_batches(
         image, box = augment(image, box, key, data)
         return _example(image, label, box)
 
-    batches = stream.map(example, num_parallel_calls=_workers(data), deterministic=True)
-    batches = batches.batch(batch_size, drop_remainder=True)
+    examples = stream.map(example, num_parallel_calls=_workers(data), deterministic=True)
+    batches = _batched(examples, batch_size)
     return _options(batches if steps is None else batches.take(max(0, steps - start_step)))
 
 
@@ -86,7 +77,7 @@ def evaluation_batches(
       batch_size: n of each batch; the last one is filled up and masked.
 
     Returns:
-      Elements are `Example`s.
+      Elements are `Batch`es.
     """
     composes = dataset.composes(split)
 
@@ -101,7 +92,7 @@ def evaluation_batches(
     if padding:
         blank = tf.data.Dataset.from_tensors(_blank(data)).repeat(padding)
         examples = examples.concatenate(blank)
-    return _options(examples.batch(batch_size, drop_remainder=True))
+    return _options(_batched(examples, batch_size))
 
 
 def in_order(dataset: Dataset, split: str) -> tf.data.Dataset:
@@ -182,11 +173,15 @@ def _read(
 def _example(image: tf.Tensor, label: tf.Tensor, box: tf.Tensor) -> Example:
     height, width, _ = image.shape
     image = tf.broadcast_to(image * 2 - 1, (height, width, 3))
-    return Example(image, tf.cast(label, tf.int32), box, tf.constant(1.0))
+    return image, tf.cast(label, tf.int32), box, tf.constant(1.0)
 
 
 def _blank(data: DataConfig) -> Example:
-    return Example(tf.zeros((*data.image_size, 3)), tf.constant(0), tf.zeros(4), tf.constant(0.0))
+    return tf.zeros((*data.image_size, 3)), tf.constant(0), tf.zeros(4), tf.constant(0.0)
+
+
+def _batched(examples: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    return examples.batch(batch_size, drop_remainder=True).map(Batch)
 
 
 def _workers(data: DataConfig) -> int:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tnet_tf.batch import Batch
 from tnet_tf.evaluation.attention_policy import union_areas
-from tnet_tf.evaluation.loop import Batch, Value
+from tnet_tf.evaluation.loop import Value
 from tnet_tf.outputs import Outputs
 
 

@@ -12,12 +12,13 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from tnet_tf.batch import Batch
 from tnet_tf.config import Config, RobustnessConfig
 from tnet_tf.errors import UserError
 from tnet_tf.evaluation import report
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.figures import to_uint8
-from tnet_tf.evaluation.loop import Batch, Evaluation, Evaluator, Value
+from tnet_tf.evaluation.loop import Evaluation, Evaluator, Value
 from tnet_tf.outputs import Outputs
 from tnet_tf.robustness import attacks, corruptions
 from tnet_tf.robustness import report as robustness_report
@@ -198,7 +199,7 @@ class Robustness:
             elif key in self.ledger.entries:
                 part = self.ledger.entries[key]
             else:
-                changed = batch._replace(image=self._perturbed(trial, batch, first))
+                changed = batch._replace(images=self._perturbed(trial, batch, first))
                 evaluators: list[Evaluator] = [Accuracy(), GazeOverlap(before[number])]
                 part = self.evaluation.run([changed], evaluators, self.locations)
                 self.ledger.add(key, part)
@@ -206,9 +207,9 @@ class Robustness:
             first += int(part["images"])  # type: ignore[arg-type]
             yield part
 
-    def _perturbed(self, trial: Trial, batch: Any, first: int) -> np.ndarray:
+    def _perturbed(self, trial: Trial, batch: Batch, first: int) -> np.ndarray:
         """The images of a batch, float32 in [-1, 1], corrupted or attacked."""
-        images, seed = np.asarray(batch.image), self.config.robustness_seed
+        images, seed = np.asarray(batch.images), self.config.robustness_seed
         if trial.name in self.config.corruption_names:
             changed = corrupt(to_uint8(images), trial.name, trial.strength, seed, first)
             return (changed / np.float32(127.5) - 1).astype(np.float32)
@@ -216,7 +217,7 @@ class Robustness:
             self._attacker = Attacker(
                 self.model, images.shape[1:3], budget(self.config), self.locations, seed
             )
-        labels = np.asarray(batch.label)
+        labels = np.asarray(batch.labels)
         return self._attacker.perturb(trial.name, images, labels, trial.strength, first)
 
 

@@ -1,12 +1,13 @@
 """How far an exported network does what its source does."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tnet_tf.batch import Batch
 from tnet_tf.evaluation.figures import to_uint8
 from tnet_tf.serving.saved_model import Runner, ServedNetwork
 
@@ -33,20 +34,19 @@ class Agreement(NamedTuple):
     regions: float
 
 
-def agreement(model: keras.Model, exported: Runner, batches: Iterable[Any]) -> Agreement:
+def agreement(model: keras.Model, exported: Runner, batches: Iterable[Batch]) -> Agreement:
     """Compares an export with the network it was made of, on images as uint8.
 
     Args:
       model: the source.
       exported: the export.
-      batches: elements with `image` (n, H, W, 3) float32 in [-1, 1] and `mask` (n,), 0 for rows
-        that only fill up a batch.
+      batches: rows with mask 0 are not compared.
     """
     source = ServedNetwork(model).default()
     differences, same_class, same_regions = [], [], []
     for batch in batches:
         real = np.asarray(batch.mask) > 0
-        images = tf.constant(to_uint8(batch.image))
+        images = tf.constant(to_uint8(batch.images))
         ours, theirs = (
             {name: np.asarray(value)[real] for name, value in outputs.items() if name in _COMPARED}
             for outputs in (source(images), exported(images))

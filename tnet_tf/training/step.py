@@ -1,11 +1,12 @@
 """The compiled training step: updates weights, optimisers and baseline, returns metrics, no I/O."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tnet_tf.batch import Batch
 from tnet_tf.config import Config, LearningConfig
 from tnet_tf.layers.randomness import keyed_randomness
 from tnet_tf.learning.baseline import RewardBaseline
@@ -17,13 +18,6 @@ from tnet_tf.training.optimizers import LayerGroup, make_groups
 from tnet_tf.training.weight_average import WeightAverage
 
 Metrics = dict[str, tf.Tensor]
-
-
-class Batch(Protocol):
-    """What the step reads of a batch: images (n, H, W, 3) in [-1, 1] and labels (n,) int32."""
-
-    image: tf.Tensor
-    label: tf.Tensor
 
 
 class TrainStep:
@@ -97,7 +91,7 @@ class TrainStep:
             replicas.replica_id_in_sync_group,
         )
         samples = self.config.monte_carlo_samples
-        images, labels = (tf.repeat(part, samples, 0) for part in (batch.image, batch.label))
+        images, labels = (tf.repeat(part, samples, 0) for part in (batch.images, batch.labels))
         with tf.GradientTape() as tape, keyed_randomness(key):
             outputs = self.model(images, training=True)
             losses, mean_reward = self.objective(outputs, labels, self.baseline.value)

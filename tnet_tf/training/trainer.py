@@ -236,7 +236,7 @@ class Trainer:
             self.config.eval.eval_batch_size,
         )
         if self.config.train.summary_images and self.config.model.model != "feedforward":
-            images = next(iter(batches)).image[: self.config.train.summary_images]
+            images = next(iter(batches)).images[: self.config.train.summary_images]
             self.summaries.attended(self.evaluated, images, step)
         results = self.evaluation.run(batches, [Accuracy()])
         self.summaries.scalars("validation", results, step)
