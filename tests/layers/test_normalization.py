@@ -95,7 +95,8 @@ def in_float64(values, weights, epsilon=1e-3):
 
 
 @pytest.mark.parametrize(
-    ("mean", "deviation"), [(0.0, 1.0), (2.0, 3.0), (100.0, 1.0), (100.0, 0.01), (-1e4, 10.0)]
+    ("mean", "deviation"),
+    [(0.0, 1.0), (2.0, 3.0), (100.0, 1.0), (100.0, 0.01), (-1e4, 10.0), (1e4, 0.01), (1e5, 0.05)],
 )
 def test_replicas_normalise_as_one_device_however_large_the_mean(mean, deviation):
     random = np.random.default_rng(0)
@@ -120,3 +121,15 @@ def test_channels_without_any_deviation_are_normalised_to_zero_on_replicas():
     outputs, of_values, _, _ = over_replicas(layer, values, np.ones_like(values))
     np.testing.assert_allclose(outputs, 0, atol=1e-5)
     np.testing.assert_allclose(of_values, 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [59034680.0, 160223744.0, 14802813952.0])
+def test_rounding_leaves_no_negative_variance_on_replicas(value):
+    """The mean of such equal values is rounded, and then so are the squares of what is left."""
+    values = np.full((2, 33, 31, 2), value, np.float32)
+    with make_strategy(2).scope():
+        layer = BatchNormalization(momentum=0.0)
+        layer.build((None, None, None, 2))
+    for result in over_replicas(layer, values, np.ones_like(values)):
+        assert np.isfinite(result).all()
+    assert (layer.moving_variance[0].numpy() >= 0).all()
