@@ -3,7 +3,6 @@
 import dataclasses
 
 import keras
-import tensorflow as tf
 
 from tnet_tf.config import ModelConfig
 from tnet_tf.layers.convolution import NormalizedConvolution
@@ -46,8 +45,8 @@ def build(config: ModelConfig = TINY, classes: int = 4, **changes) -> keras.Mode
 class OneConvolution(Backbone):
     """A convolution with BatchNorm and the spatial mean: weights of all kinds, compiled soon."""
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, name=None):
+        super().__init__(name)
         self.feature_channels = self.grid_channels = 8
         self.grid_windows = (Window(3, 4),)
         # Which side of a ReLU's kink a value falls on could hang on its last digit.
@@ -55,12 +54,9 @@ class OneConvolution(Backbone):
         self.convolution.build((None, None, None, 3))
         self.built = True
 
-    def call(self, images, level=1, training=False):
+    def maps(self, images, level, training):
         values = self.convolution(images, level=level, training=training)
-        return tf.reduce_mean(values, axis=(1, 2)), values
-
-    def get_config(self):
-        return {"name": self.name}
+        return values, values
 
 
 def shallow(classes: int = 4) -> keras.Model:

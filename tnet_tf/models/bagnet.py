@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tnet_tf.layers.dropout import Dropout
 from tnet_tf.layers.receptive_field import Window
-from tnet_tf.models.backbone import Backbone, InputStatistics
+from tnet_tf.models.backbone import Backbone
 
 LEAKY_SLOPE = 0.2
 
@@ -124,14 +124,12 @@ class BagNet77(Backbone):
     classifier_initializer = keras.initializers.GlorotUniform
 
     def __init__(
-        self, spatial_dropout: float = 0.0, input_statistics: str = "symmetric", **kwargs: Any
+        self,
+        spatial_dropout: float = 0.0,
+        input_statistics: str = "symmetric",
+        name: str | None = None,
     ):
-        super().__init__(**kwargs)
-        self.arguments = {
-            "spatial_dropout": spatial_dropout,
-            "input_statistics": input_statistics,
-        }
-        self.statistics = InputStatistics(input_statistics, name="statistics")
+        super().__init__(name, spatial_dropout=spatial_dropout, input_statistics=input_statistics)
         self.stem = leaky_convolution(STEM_CHANNELS, 3, padding="valid", name="stem")
         self.blocks = [
             ConvBlock(block, name=f"block{number}") for number, block in enumerate(BLOCKS, 1)
@@ -139,6 +137,7 @@ class BagNet77(Backbone):
         self.top = leaky_convolution(FEATURE_CHANNELS, 1, name="top")
         self.dropout = Dropout(spatial_dropout, shared_axes=(1, 2), name="dropout")
         self.feature_channels = FEATURE_CHANNELS
+        self.grid_block = GRID_BLOCK
         self.grid_channels = BLOCKS[GRID_BLOCK - 1].channels
         self.grid_windows = (
             Window(3, 1, "valid"),
@@ -156,22 +155,8 @@ class BagNet77(Backbone):
         self.top.build((None, None, None, channels))
         self.built = True
 
-    def call(
-        self, images: tf.Tensor, level: int = 1, training: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Maps images (n, h, w, 3) in [-1, 1] to features (n, 512) and the grid's map.
-
-        All levels share all weights; `level` is there for the other backbones' sake.
-        """
+    def maps(self, images: tf.Tensor, level: int, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Backbone`. All levels share all weights."""
         del level
-        values = self.stem(self.statistics(images))
-        for number, block in enumerate(self.blocks, start=1):
-            values = block(values)
-            if number == GRID_BLOCK:
-                grid_features = values
-        values = self.dropout(self.top(values), training=training)
-        return tf.reduce_mean(values, axis=(1, 2)), grid_features
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {"name": self.name, **self.arguments}
+        values, grid_features = self.through_blocks(self.blocks, self.stem(images))
+        return self.dropout(self.top(values), training=training), grid_features

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tnet_tf.layers.convolution import NormalizedConvolution, SqueezeExcitation
 from tnet_tf.layers.dropout import Dropout
 from tnet_tf.layers.receptive_field import Window
-from tnet_tf.models.backbone import Backbone, InputStatistics
+from tnet_tf.models.backbone import Backbone
 
 
 class Stage(NamedTuple):
@@ -147,20 +147,19 @@ class EfficientNet(Backbone):
         normalization_levels: int = 1,
         stochastic_depth: float = 0.0,
         input_statistics: str = "symmetric",
-        **kwargs: Any,
+        name: str | None = None,
     ):
-        super().__init__(**kwargs)
-        self.arguments = {
-            "variant": variant,
-            "grid": grid,
-            "normalization_levels": normalization_levels,
-            "stochastic_depth": stochastic_depth,
-            "input_statistics": input_statistics,
-        }
+        super().__init__(
+            name,
+            variant=variant,
+            grid=grid,
+            normalization_levels=normalization_levels,
+            stochastic_depth=stochastic_depth,
+            input_statistics=input_statistics,
+        )
         self.variant = variant
         width, _, grid_blocks, self.published_slices = VARIANTS[variant]
         self.grid_block = grid_blocks.get(grid, grid_blocks[5])
-        self.statistics = InputStatistics(input_statistics, name="statistics")
         self.stem = NormalizedConvolution(
             round_channels(STEM_CHANNELS * width), 3, 2, levels=normalization_levels, name="stem"
         )
@@ -195,21 +194,13 @@ class EfficientNet(Backbone):
         self.top.build((None, None, None, channels))
         self.built = True
 
-    def call(
-        self, images: tf.Tensor, level: int = 1, training: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Maps images (n, h, w, 3) in [-1, 1] to features (n, C) and the grid's map."""
-        values = self.stem(self.statistics(images), level=level, training=training)
-        for number, block in enumerate(self.blocks, start=1):
-            values = block(values, level=level, training=training)
-            if number == self.grid_block:
-                grid_features = values
-        values = self.top(values, level=level, training=training)
-        return tf.reduce_mean(values, axis=(1, 2)), grid_features
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {"name": self.name, **self.arguments}
+    def maps(self, images: tf.Tensor, level: int, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Backbone`."""
+        values = self.stem(images, level=level, training=training)
+        values, grid_features = self.through_blocks(
+            self.blocks, values, level=level, training=training
+        )
+        return self.top(values, level=level, training=training), grid_features
 
 
 def round_channels(channels: float) -> int:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tnet_tf.layers.convolution import NormalizedConvolution
 from tnet_tf.layers.receptive_field import Window
-from tnet_tf.models.backbone import Backbone, InputStatistics
+from tnet_tf.models.backbone import Backbone
 
 # (channels, stride) of the 3 x 3 convolutions.
 CONVOLUTIONS = ((16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (128, 1))
@@ -27,14 +27,14 @@ class PlainCNN(Backbone):
     """
 
     def __init__(
-        self, normalization_levels: int = 1, input_statistics: str = "symmetric", **kwargs: Any
+        self,
+        normalization_levels: int = 1,
+        input_statistics: str = "symmetric",
+        name: str | None = None,
     ):
-        super().__init__(**kwargs)
-        self.arguments = {
-            "normalization_levels": normalization_levels,
-            "input_statistics": input_statistics,
-        }
-        self.statistics = InputStatistics(input_statistics, name="statistics")
+        super().__init__(
+            name, normalization_levels=normalization_levels, input_statistics=input_statistics
+        )
         self.convolutions = [
             NormalizedConvolution(
                 channels,
@@ -48,6 +48,7 @@ class PlainCNN(Backbone):
             for number, (channels, stride) in enumerate(CONVOLUTIONS, 1)
         ]
         self.feature_channels = CONVOLUTIONS[-1][0]
+        self.grid_block = GRID_CONVOLUTION
         self.grid_channels = CONVOLUTIONS[GRID_CONVOLUTION - 1][0]
         self.grid_windows = tuple(
             Window(3, stride) for _, stride in CONVOLUTIONS[:GRID_CONVOLUTION]
@@ -61,17 +62,6 @@ class PlainCNN(Backbone):
             input_shape = (None, None, None, convolution.convolution.filters)
         self.built = True
 
-    def call(
-        self, images: tf.Tensor, level: int = 1, training: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Maps images (n, h, w, 3) in [-1, 1] to features (n, C) and the grid's map."""
-        values = self.statistics(images)
-        for number, convolution in enumerate(self.convolutions, start=1):
-            values = convolution(values, level=level, training=training)
-            if number == GRID_CONVOLUTION:
-                grid_features = values
-        return tf.reduce_mean(values, axis=(1, 2)), grid_features
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {"name": self.name, **self.arguments}
+    def maps(self, images: tf.Tensor, level: int, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Backbone`."""
+        return self.through_blocks(self.convolutions, images, level=level, training=training)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tnet_tf.layers.convolution import NormalizedConvolution
 from tnet_tf.layers.receptive_field import Window
-from tnet_tf.models.backbone import Backbone, InputStatistics
+from tnet_tf.models.backbone import Backbone
 
 STEM_CHANNELS = 64
 # Channels within the blocks of each stage, before `width` and `groups`; stages after the first
@@ -115,17 +115,16 @@ class ResNet(Backbone):
         max_pool: bool = True,
         normalization_levels: int = 1,
         input_statistics: str = "symmetric",
-        **kwargs: Any,
+        name: str | None = None,
     ):
-        super().__init__(**kwargs)
-        self.arguments = {
-            "variant": variant,
-            "max_pool": max_pool,
-            "normalization_levels": normalization_levels,
-            "input_statistics": input_statistics,
-        }
+        super().__init__(
+            name,
+            variant=variant,
+            max_pool=max_pool,
+            normalization_levels=normalization_levels,
+            input_statistics=input_statistics,
+        )
         self.variant, self.max_pool = variant, max_pool
-        self.statistics = InputStatistics(input_statistics, name="statistics")
         self.stem = _normalized(STEM_CHANNELS, 7, 2, 1, normalization_levels, "relu", name="stem")
         self.blocks = [
             ResidualBlock(*row, levels=normalization_levels, name=f"block{number}")
@@ -154,24 +153,14 @@ class ResNet(Backbone):
             channels = block.channels
         self.built = True
 
-    def call(
-        self, images: tf.Tensor, level: int = 1, training: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Maps images (n, h, w, 3) in [-1, 1] to features (n, C) and the grid's map."""
-        values = self.stem(self.statistics(images), level=level, training=training)
+    def maps(self, images: tf.Tensor, level: int, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Backbone`."""
+        values = self.stem(images, level=level, training=training)
         if self.max_pool:
             # Nothing is below 0 after ReLU, so zeros beside the map are never the largest.
             values = tf.pad(values, [[0, 0], [1, 1], [1, 1], [0, 0]])
             values = tf.nn.max_pool2d(values, 3, 2, "VALID")
-        for number, block in enumerate(self.blocks, start=1):
-            values = block(values, level=level, training=training)
-            if number == self.grid_block:
-                grid_features = values
-        return tf.reduce_mean(values, axis=(1, 2)), grid_features
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {"name": self.name, **self.arguments}
+        return self.through_blocks(self.blocks, values, level=level, training=training)
 
 
 def block_places(variant: str) -> list[tuple[int, int]]:
