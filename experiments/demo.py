@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tnet_tf import command, evaluate, prepare, train
+from tnet_tf import atomic_files, command, evaluate, prepare, train
 from tnet_tf.config import Config
-from tnet_tf.evaluation import report
 from tnet_tf.flags import read_config
+from tnet_tf.run import Run
 
 FLAG_FILES = {
     "tnet": "experiments/demo.flags",
@@ -43,9 +43,10 @@ def main(_: Config) -> None:
         seconds[name] = time.perf_counter() - begun
         results[name] = evaluate.main(config)
     total = time.perf_counter() - started
-    report.write(SUMMARY, json.dumps(summary(results, seconds, total), indent=2).encode())
+    atomic_files.write(SUMMARY, json.dumps(summary(results, seconds, total), indent=2).encode())
     print(f"\n{table(results, seconds)}\n\nsummary: {SUMMARY}")
-    print(f"where TNet looks: {configs['tnet'].train.run_dir}/evaluation/attention.png")
+    evaluation = Run(configs["tnet"].train.run_dir).evaluation
+    print(f"where TNet looks: {evaluation / 'attention.png'}")
 
 
 def summary(

@@ -18,7 +18,8 @@ from tnet_tf.errors import UserError
 from tnet_tf.evaluation.loop import Evaluation
 from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.models.factory import build_model
-from tnet_tf.training.checkpoints import BEST, keep_config
+from tnet_tf.run import Run
+from tnet_tf.training.checkpoints import keep_config
 
 CLASSES = ("ant", "bee", "cat")
 NUMBERS = ("report.txt", "report.json", "predictions.csv", "confusion.csv")
@@ -41,7 +42,7 @@ def prepared(folder, classes, name="insects"):
 def with_run(config):
     """Leaves what training leaves: settings and a best model, here an untrained one."""
     keep_config(config)
-    build_model(config.model, len(CLASSES)).save(f"{config.train.run_dir}/{BEST}")
+    build_model(config.model, len(CLASSES)).save(Run(config.train.run_dir).best)
     return config
 
 
@@ -85,7 +86,7 @@ def measured(data, tmp_path_factory):
 
 def written(config):
     """Where the results are."""
-    return Path(config.train.run_dir) / "evaluation"
+    return Run(config.train.run_dir).evaluation
 
 
 def test_measures_the_network_on_the_test_split(measured):
@@ -266,7 +267,7 @@ def test_robustness_goes_on_with_what_was_measured_before(config, capsys):
 
 def test_robustness_of_another_network_is_measured_anew(config, tmp_path, capsys):
     evaluate.main(robustly(config))
-    (tmp_path / "run" / BEST).unlink()
+    Run(config.train.run_dir).best.unlink()
     evaluate.main(robustly(with_run(config)))
     assert "going on" not in capsys.readouterr().out
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from tnet_tf import command
+from tnet_tf import atomic_files, command
 from tnet_tf.benchmarking import memory, workloads
 from tnet_tf.benchmarking import report as cost_report
 from tnet_tf.benchmarking.stopwatch import interleaved, spread
@@ -20,6 +20,7 @@ from tnet_tf.evaluation import cost, report
 from tnet_tf.flags import read_config
 from tnet_tf.inputs import catalog
 from tnet_tf.models.precision import copy_in
+from tnet_tf.run import Run
 from tnet_tf.serving import formats
 from tnet_tf.serving.saved_model import Runner
 
@@ -52,8 +53,7 @@ def main(config: Config) -> dict[str, Any]:
         "report.json": report.to_json(results).encode(),
         "cost.png": cost_report.plot(results),
     }
-    for name, content in files.items():
-        report.write(folder / name, content, flag="--benchmark_dir")
+    atomic_files.write_all(folder, files, flag="--benchmark_dir")
     print(f"written to {folder}")
     return results
 
@@ -90,7 +90,7 @@ def _networks(config: Config) -> dict[str, Network]:
         for form in each.benchmark.forms:
             formats.check_installed(form)
         each.check_model()
-        name = each.train.run_dir.removeprefix("runs/")
+        name = Run(each.train.run_dir).name
         if name in networks:
             raise UserError(
                 f"--against: two networks have the --run_dir {each.train.run_dir}, by which the "
@@ -242,9 +242,9 @@ def _exported(network: Network, model: keras.Model, folder: Path) -> Iterator[Ca
 
 def _accuracy(config: Config) -> list[float] | None:
     """Top-1 accuracy after every number of locations, where evaluate has measured it."""
-    folder = Path(config.eval.report_dir or f"{config.train.run_dir}/evaluation")
+    folder = Path(config.eval.report_dir or Run(config.train.run_dir).evaluation)
     try:
-        return json.loads((folder / "report.json").read_text())["top1_by_locations"]
+        return json.loads((folder / report.REPORT).read_text())["top1_by_locations"]
     except (OSError, ValueError, KeyError):
         return None
 

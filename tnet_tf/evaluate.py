@@ -6,9 +6,8 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from matplotlib.figure import Figure
 
-from tnet_tf import command
+from tnet_tf import atomic_files, command
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError
 from tnet_tf.evaluation import calibration, cost, figures, gaze_baselines, report
@@ -23,7 +22,9 @@ from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.inputs.catalog import Dataset
 from tnet_tf.inputs.names import image_names, name_feature
 from tnet_tf.outputs import Outputs
+from tnet_tf.robustness import report as robustness_report
 from tnet_tf.robustness import trials
+from tnet_tf.run import Run
 from tnet_tf.training.checkpoints import load_model
 
 
@@ -50,10 +51,10 @@ def main(config: Config) -> dict[str, Any]:
     dataset = catalog.open_dataset(config.data)
     model = load_model(config)
     _check_classes(model, dataset)
-    folder = Path(config.eval.report_dir or f"{config.train.run_dir}/evaluation")
+    folder = Path(config.eval.report_dir or Run(config.train.run_dir).evaluation)
     examples = AttentionExamples(config.eval.figure_images)
     classes = ClassReport(dataset.classes)
-    with report.WholeFile(folder / "predictions.csv") as predictions:
+    with atomic_files.AtomicFile(folder / "predictions.csv", "--report_dir") as predictions:
         names = image_names(dataset, dataset.test_split)
         rows = PredictionRows(predictions.write, dataset.classes, name_feature(dataset), names)
         results = _measure(
@@ -69,11 +70,17 @@ def main(config: Config) -> dict[str, Any]:
         "calibration.png": calibration.figure(results["calibration"]),
         "attention.png": examples.figure(dataset.classes, resolution, gazes),
     }
-    _print_and_write(folder, results, classes, pictures)
+    text = report.to_text(results)
+    print(text)
+    files = {
+        "report.txt": text.encode(),
+        report.REPORT: report.to_json(results).encode(),
+        "confusion.csv": classes.to_csv().encode(),
+        **{name: figures.png(figure) for name, figure in pictures.items() if figure is not None},
+    }
+    atomic_files.write_all(folder, files, "--report_dir")
     if config.robustness.measures:
-        with pipeline.record_errors(dataset):
-            batches = _test_batches(config, dataset)
-            results["robustness"] = trials.measure(config, model, batches, results, folder)
+        results["robustness"] = _measure_robustness(config, dataset, model, results, folder)
     print(f"written to {folder}")
     return results
 
@@ -139,20 +146,24 @@ def _measure_gazes(
     return gazes
 
 
-def _print_and_write(
-    folder: Path,
-    results: dict[str, Any],
-    classes: ClassReport,
-    pictures: dict[str, Figure | None],
-) -> None:
-    text = report.to_text(results)
-    print(text)
-    report.write(folder / "report.txt", text.encode())
-    report.write(folder / "report.json", report.to_json(results).encode())
-    report.write(folder / "confusion.csv", classes.to_csv().encode())
-    for name, figure in pictures.items():
-        if figure is not None:
-            report.write(folder / name, figures.png(figure))
+def _measure_robustness(
+    config: Config, dataset: Dataset, model: keras.Model, clean: dict[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Measures the network under corruptions and attacks, prints tables and writes files."""
+    with pipeline.record_errors(dataset):
+        batches = _test_batches(config, dataset)
+        kept = folder / "robustness.partial.jsonl"
+        measured = trials.measure(config, model, batches, clean, kept)
+    reports = [measured, *map(robustness_report.read, config.robustness.compare)]
+    text = robustness_report.to_text(reports)
+    print(f"\n{text}")
+    files = {
+        "robustness.txt": text.encode(),
+        robustness_report.REPORT: report.to_json(measured).encode(),
+        "robustness.png": robustness_report.plot(reports),
+    }
+    atomic_files.write_all(folder, files, "--report_dir")
+    return measured
 
 
 def _test_batches(config: Config, dataset: Dataset) -> tf.data.Dataset:

@@ -10,6 +10,7 @@ from tnet_tf.config import Config
 from tnet_tf.evaluation.figures import to_uint8
 from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.inputs.catalog import Dataset
+from tnet_tf.run import Run
 from tnet_tf.serving import formats, saved_model
 from tnet_tf.serving.agreement import Agreement, agreement
 from tnet_tf.training.checkpoints import load_model
@@ -35,8 +36,7 @@ def main(config: Config) -> Agreement | None:
     source = formats.Source(load_model(config), config.data.image_size)
     if dataset is not None and settings.quantize:
         source = source._replace(calibration=_calibration(config, dataset))
-    name = "export" if form == "savedmodel" else f"export_{form}"
-    folder = Path(settings.export_dir or f"{config.train.run_dir}/{name}")
+    folder = Path(settings.export_dir or Run(config.train.run_dir).export(form))
     formats.save(form, source, folder)
     precision = f", computing in {saved_model.cpu_precision()}" if form == "cpu" else ""
     print(f"written to {folder}{precision}")

@@ -5,6 +5,7 @@ import time
 from tnet_tf import command
 from tnet_tf.config import Config
 from tnet_tf.inputs import catalog
+from tnet_tf.run import Run
 from tnet_tf.training import run_lock
 from tnet_tf.training.trainer import Trainer
 
@@ -20,14 +21,14 @@ def main(config: Config) -> None:
     """
     config.check()
     dataset = catalog.open_dataset(config.data)
-    started = time.perf_counter()
-    with run_lock.held(config.train.run_dir):
+    run, started = Run(config.train.run_dir), time.perf_counter()
+    with run_lock.held(run):
         trainer = Trainer(config, dataset)
         trainer.fit()
     seconds = time.perf_counter() - started
     print(
         f"done: {trainer.step.numpy()} steps, {seconds:.0f} s, best validation top-1 "
-        f"{trainer.best.numpy():.2%}, model in {config.train.run_dir}/best.keras"
+        f"{trainer.best.numpy():.2%}, model in {run.best}"
     )
 
 

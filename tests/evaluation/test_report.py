@@ -1,10 +1,7 @@
 import json
-import os
-from pathlib import Path
 
 import pytest
 
-from tnet_tf.errors import UserError
 from tnet_tf.evaluation import report
 
 RESULTS = {
@@ -75,62 +72,3 @@ def test_json_holds_the_results_as_they_are():
 def test_json_refuses_what_other_programs_could_not_read():
     with pytest.raises(ValueError, match="JSON"):
         report.to_json({"loss": float("nan")})
-
-
-def test_files_are_written_into_new_folders_and_replaced(tmp_path):
-    path = tmp_path / "new" / "report.txt"
-    for content in (b"first, longer", b"second"):
-        report.write(path, content)
-        assert path.read_bytes() == content
-    assert [file.name for file in path.parent.iterdir()] == ["report.txt"]
-
-
-def test_a_file_that_cannot_be_finished_leaves_the_earlier_one(tmp_path, monkeypatch):
-    path = tmp_path / "report.txt"
-    report.write(path, b"first")
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(UserError, match=r"report\.txt can't be written \(No space left"):
-        report.write(path, b"second")
-    assert path.read_bytes() == b"first"
-    assert [file.name for file in tmp_path.iterdir()] == ["report.txt"]
-
-
-def test_a_file_written_bit_by_bit_is_there_when_all_of_it_is(tmp_path):
-    path = tmp_path / "new" / "rows.csv"
-    with report.WholeFile(path) as file:
-        for part in (b"a,b\n", b"1,2\n"):
-            file.write(part)
-            assert not path.exists()
-    assert path.read_bytes() == b"a,b\n1,2\n"
-    assert [found.name for found in path.parent.iterdir()] == ["rows.csv"]
-
-
-def test_a_file_that_is_interrupted_leaves_the_earlier_one(tmp_path):
-    path = tmp_path / "rows.csv"
-    report.write(path, b"whole")
-    with pytest.raises(KeyboardInterrupt), report.WholeFile(path) as file:
-        file.write(b"half")
-        raise KeyboardInterrupt
-    assert path.read_bytes() == b"whole"
-    assert [found.name for found in tmp_path.iterdir()] == ["rows.csv"]
-
-
-def test_a_disk_that_fills_up_while_writing_leaves_the_earlier_file(tmp_path, monkeypatch):
-    path = tmp_path / "rows.csv"
-    report.write(path, b"whole")
-    opened = Path.open
-    monkeypatch.setattr(Path, "open", lambda path, mode: opened(Path("/dev/full"), mode))
-    with pytest.raises(UserError, match="No space left"), report.WholeFile(path) as file:
-        file.write(b"half" * 10000)
-    monkeypatch.undo()
-    assert path.read_bytes() == b"whole"
-
-
-def test_a_folder_that_cannot_be_made_is_a_users_mistake(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="--report_dir"):
-        report.write(tmp_path / "file" / "report.txt", b"content")

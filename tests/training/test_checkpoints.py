@@ -1,6 +1,5 @@
 import contextlib
 import dataclasses
-import pathlib
 import resource
 import shutil
 
@@ -12,8 +11,11 @@ from tnet_tf.config import Config
 from tnet_tf.errors import UserError
 from tnet_tf.inputs import catalog
 from tnet_tf.models.weights.names import variable_names
-from tnet_tf.training.checkpoints import BEST, check_config, keep_config, load_model
+from tnet_tf.run import Run
+from tnet_tf.training.checkpoints import check_config, keep_config, load_model
 from tnet_tf.training.trainer import Trainer
+
+DATA = "ckpt-4.data-00000-of-00001"
 
 
 def start(config):
@@ -83,7 +85,7 @@ def test_everything_is_restored(finished, config):
 
 def test_a_run_without_extras_saves_no_state_of_theirs(finished):
     """Checkpoints of runs from before there were any fit those of today."""
-    saved = {name.split("/")[0] for name in saved_state(finished.checkpoints.run_dir)}
+    saved = {name.split("/")[0] for name in saved_state(finished.run.folder)}
     assert saved == {"model", "optimizers", "baseline", "step", "best", "classes"}
 
 
@@ -103,10 +105,10 @@ def test_the_best_model_is_loaded(config):
 
 def test_a_finished_run_has_nothing_left_to_do(finished, config):
     trainer = start(config)
-    before = files(trainer.checkpoints.run_dir / "checkpoints")
+    before = files(trainer.run.checkpoints)
     trainer.fit()
     assert_equal_weights(trainer.model, finished.model)
-    assert files(trainer.checkpoints.run_dir / "checkpoints") == before
+    assert files(trainer.run.checkpoints) == before
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_a_run_that_never_saved_a_checkpoint_does_not_bind(data_dir, tmp_path):
 
 
 def test_a_checkpoint_of_another_network_is_refused(config, data_dir, tmp_path):
-    shutil.copytree(f"{config.train.run_dir}/checkpoints", tmp_path / "other" / "checkpoints")
+    shutil.copytree(Run(config.train.run_dir).checkpoints, tmp_path / "other" / "checkpoints")
     other = start(short_run(data_dir, f"--run_dir={tmp_path / 'other'}", "--feature_weighting"))
     with pytest.raises(UserError, match=r"ckpt-4 does not fit this network .*--run_dir"):
         other.checkpoints.restore()
@@ -153,11 +155,11 @@ def test_evaluation_of_another_network_is_refused(config, data_dir, change):
         load_model(other)
 
 
-@pytest.mark.parametrize("file", ["ckpt-4.data-00000-of-00001", "ckpt-4.index"])
+@pytest.mark.parametrize("file", [DATA, "ckpt-4.index"])
 @pytest.mark.parametrize("length", [0, 100])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_can_be_used(config, file, length):
     trainer = start(config)
-    path = trainer.checkpoints.run_dir / "checkpoints" / file
+    path = trainer.run.checkpoints / file
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(UserError, match=r"(ckpt-4) is damaged .*delete .*\1\.\* to go on"):
         trainer.checkpoints.restore()
@@ -169,25 +171,25 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_can_be_used(config,
 
 def test_a_damaged_last_model_is_named(config):
     evaluation = dataclasses.replace(config.eval, checkpoint="last")
-    with open(f"{config.train.run_dir}/checkpoints/ckpt-4.data-00000-of-00001", "r+b") as file:
+    with (Run(config.train.run_dir).checkpoints / DATA).open("r+b") as file:
         file.truncate(1000)
     with pytest.raises(UserError, match=r"checkpoint .*ckpt-4 is damaged"):
         load_model(dataclasses.replace(config, eval=evaluation))
 
 
 def test_a_damaged_best_model_is_named(config):
-    with open(f"{config.train.run_dir}/{BEST}", "r+b") as file:
+    with Run(config.train.run_dir).best.open("r+b") as file:
         file.truncate(1000)
     with pytest.raises(UserError, match=f"the best model of {config.train.run_dir} can't be read"):
         load_model(config)
 
 
 def test_a_run_that_was_stopped_early_says_what_can_be_measured(config):
-    run_dir = config.train.run_dir
-    (pathlib.Path(run_dir) / BEST).unlink()
+    run = Run(config.train.run_dir)
+    run.best.unlink()
     with pytest.raises(UserError, match=r"no best model yet.*--checkpoint=last takes .*ckpt-4$"):
         load_model(config)
-    shutil.rmtree(f"{run_dir}/checkpoints")
+    shutil.rmtree(run.checkpoints)
     with pytest.raises(UserError, match=r"no best model yet.*no checkpoint either: repeat the tr"):
         load_model(config)
     evaluation = dataclasses.replace(config.eval, checkpoint="last")
@@ -196,8 +198,8 @@ def test_a_run_that_was_stopped_early_says_what_can_be_measured(config):
 
 
 def test_settings_of_another_version_are_named(config):
-    with open(f"{config.train.run_dir}/config.json", "w") as file:
-        file.write(Config().to_json().replace("lambda_f", "lambda_F"))
+    other = Config().to_json().replace("lambda_f", "lambda_F")
+    Run(config.train.run_dir).settings.write_text(other)
     with pytest.raises(UserError, match=r"config\.json is not a settings file of this version"):
         check_config(config)
 
@@ -205,18 +207,17 @@ def test_settings_of_another_version_are_named(config):
 def test_on_a_full_disk_the_last_good_checkpoint_survives(finished, config):
     trainer = start(config)
     trainer.checkpoints.restore()
-    run_dir = trainer.checkpoints.run_dir
-    before = files(run_dir)
+    before = files(trainer.run.folder)
     with full_disk():
         with pytest.raises(UserError) as of_checkpoint:
             trainer.checkpoints.save(5)
         with pytest.raises(UserError) as of_best:
             trainer.checkpoints.save_best(trainer.model)
     for error, what in ((of_checkpoint, "checkpoint"), (of_best, "best model")):
-        assert f"the {what} could not be written to {run_dir}" in str(error.value)
+        assert f"the {what} could not be written to {trainer.run}" in str(error.value)
         assert "the last good checkpoint" in str(error.value)
         assert "\n" not in str(error.value)
-    assert files(run_dir) == before
+    assert files(trainer.run.folder) == before
     again = start(config)
     assert again.checkpoints.restore()
     assert_equal_weights(again.model, finished.model)
@@ -225,7 +226,9 @@ def test_on_a_full_disk_the_last_good_checkpoint_survives(finished, config):
 
 def test_a_run_folder_that_cannot_be_written_is_named(data_dir, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"--run_dir=.*/file/run can't be written"):
+    with pytest.raises(
+        UserError, match=r"/file/run/config\.json can't be written .*another --run_dir"
+    ):
         start(short_run(data_dir, f"--run_dir={tmp_path}/file/run"))
 
 

@@ -1,6 +1,5 @@
 import dataclasses
 import json
-from pathlib import Path
 
 import pytest
 
@@ -8,8 +7,9 @@ from tests.networks import TINY
 from tnet_tf.config import Config, DataConfig, EvalConfig, TrainConfig
 from tnet_tf.config.readers import NOISE
 from tnet_tf.errors import DoubtfulSettings, UserError
+from tnet_tf.run import Run
 from tnet_tf.training.checkpoints import keep_config
-from tnet_tf.training.run_settings import CONFIG, of_run
+from tnet_tf.training.run_settings import of_run
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def trained(tmp_path):
         train=TrainConfig(run_dir=str(tmp_path), learning_rate=0.5, train_steps=7),
     )
     keep_config(config)
-    (tmp_path / CONFIG).write_text(config.to_json().replace(str(tmp_path), "runs/moved"))
+    Run(tmp_path).settings.write_text(config.to_json().replace(str(tmp_path), "runs/moved"))
     return config
 
 
@@ -81,7 +81,7 @@ def test_a_folder_without_a_run_is_named(tmp_path):
 
 
 def test_settings_of_other_versions_are_left_out_where_they_do_not_matter(trained):
-    path = Path(trained.train.run_dir, CONFIG)
+    path = Run(trained.train.run_dir).settings
     values = json.loads(path.read_text())
     values["benchmark"]["stopwatch"] = "sun dial"
     values["eval"].pop("figure_images")

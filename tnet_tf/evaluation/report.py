@@ -1,16 +1,13 @@
 """Results of an evaluation as a table to read and as JSON to compute with."""
 
-import contextlib
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from tnet_tf.errors import UserError
 from tnet_tf.evaluation import calibration, class_report, gaze_baselines
 from tnet_tf.evaluation.tables import BY_LOCATIONS, aligned, heading
+
+REPORT = "report.json"
 
 
 def to_text(report: Mapping[str, Any]) -> str:
@@ -64,75 +61,6 @@ def table(report: Mapping[str, Any]) -> str:
     texts = [["locations", *map(str, range(rows))]]
     texts += [[heading(name), *_cells(name, values, rows)] for name, values in columns.items()]
     return "\n".join(aligned(list(zip(*texts, strict=True))))
-
-
-def write(path: Path, content: bytes, flag: str = "--report_dir") -> None:
-    """Writes a file whole or not at all, and makes its folder.
-
-    Args:
-      path: of the file.
-      content: of the file.
-      flag: the setting that chose the folder, for the error's line.
-
-    Raises:
-      UserError: when it can't be written.
-    """
-    with WholeFile(path, flag) as file:
-        file.write(content)
-
-
-class WholeFile:
-    """A file written bit by bit, which is at its place when all of it is there, or never.
-
-    Makes the folder and the unfinished file on entering, so that what can't be written is told
-    before any work.
-
-    Args:
-      path: of the file.
-      flag: the setting that chose the folder, for the error's line.
-
-    Raises:
-      UserError: on entering, writing or leaving, when it can't be written.
-    """
-
-    def __init__(self, path: Path, flag: str = "--report_dir"):
-        self.path, self.flag = path, flag
-        self._temporary = path.with_name(f"unfinished-{path.name}")
-
-    def __enter__(self) -> Self:
-        with self._errors_told():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._temporary.open("wb")
-        return self
-
-    def write(self, content: bytes) -> None:
-        """Appends to the file."""
-        with self._errors_told():
-            self._file.write(content)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with self._errors_told():
-            try:
-                self._file.close()
-                if kind is None:
-                    os.replace(self._temporary, self.path)
-            finally:
-                self._temporary.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _errors_told(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise UserError(
-                f"{self.path} can't be written ({error.strerror or error}); free some space or "
-                f"give another {self.flag}"
-            ) from error
 
 
 def _cells(name: str, values: Sequence[float], rows: int) -> list[str]:

@@ -2,11 +2,14 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tnet_tf.errors import UserError
+from tnet_tf import atomic_files
+
+# The setting that chooses where the file is.
+_FLAG = "--report_dir"
 
 
 class Ledger:
@@ -27,12 +30,9 @@ class Ledger:
         if header == identity:
             self.entries = dict(lines)
         # Written anew in any case: an interruption may have left half a line at the end.
-        with self._writing():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            rows = [identity, *([key, value] for key, value in self.entries.items())]
-            temporary = path.with_name(f"unfinished-{path.name}")
-            temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-            temporary.replace(path)
+        rows = [identity, *([key, value] for key, value in self.entries.items())]
+        lines = (f"{json.dumps(row)}\n" for row in rows)
+        atomic_files.write(path, "".join(lines).encode(), _FLAG)
 
     def add(self, key: str, value: Any) -> None:
         """Keeps a result.
@@ -41,18 +41,8 @@ class Ledger:
           UserError: when it can't be written.
         """
         self.entries[key] = value
-        with self._writing(), self.path.open("a") as file:
+        with atomic_files.errors_told(self.path, _FLAG), self.path.open("a") as file:
             file.write(f"{json.dumps([key, value])}\n")
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise UserError(
-                f"{self.path} can't be written ({error.strerror or error}); free some space or "
-                "give another --report_dir"
-            ) from error
 
 
 def _lines(path: Path) -> list[Any]:

@@ -1,6 +1,8 @@
 """Robustness of one or several networks as tables to read and as curves (MGNet paper, 4.1)."""
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,21 +10,42 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tnet_tf.config.robustness import ATTACKS
+from tnet_tf.errors import UserError
 from tnet_tf.evaluation.figures import COLOURS, png
 from tnet_tf.evaluation.tables import aligned
+from tnet_tf.run import Run
 
 Report = Mapping[str, Any]
+REPORT = "robustness.json"
 CLEAN = "clean"
 _TOP1, _GAZE = "top1_by_locations", "gaze_overlap_by_locations"
 _CLEAN_TOP1 = "clean_top1_by_locations"
 _UNITS = {"pixels": "the range of pixels", "standardised": "ImageNet's deviation of each channel"}
 
 
+def read(folder: str) -> Report:
+    """The report that `tnet_tf.evaluate` left of a network.
+
+    Args:
+      folder: of the report, as --compare has it.
+
+    Raises:
+      UserError: when there is none that can be read.
+    """
+    try:
+        return json.loads((Path(folder) / REPORT).read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"--compare={folder} has no {REPORT} that can be read; make it by evaluate with "
+            "--corruptions or --attack"
+        ) from error
+
+
 def to_text(reports: Sequence[Report]) -> str:
     """Tables for a terminal: corruptions as in table 2 of the MGNet paper, then attacks.
 
     Args:
-      reports: what `tnet_tf.evaluate` writes to robustness.json, one for each network.
+      reports: what `tnet_tf.robustness.trials.measure` returns, one for each network.
     """
     parts = [_settings(report) for report in reports]
     names = list(dict.fromkeys(name for report in reports for name in _corruptions(report)))
@@ -177,7 +200,7 @@ def _title(column: str, reports: Sequence[Report]) -> str:
 
 def _label(report: Report, reports: Sequence[Report]) -> str:
     """The network's name, and its budget where not all have the same."""
-    name = report["run_dir"].removeprefix("runs/")
+    name = Run(report["run_dir"]).name
     own = _budgets([report], ATTACKS)
     return ", epsilon ".join([name, *own]) if len(_budgets(reports, ATTACKS)) > 1 else name
 

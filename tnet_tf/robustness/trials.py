@@ -14,14 +14,11 @@ from tqdm import tqdm
 
 from tnet_tf.batch import Batch
 from tnet_tf.config import Config, RobustnessConfig
-from tnet_tf.errors import UserError
-from tnet_tf.evaluation import report
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.figures import to_uint8
 from tnet_tf.evaluation.loop import Evaluation, Evaluator, Value
 from tnet_tf.outputs import Outputs
-from tnet_tf.robustness import attacks, corruptions
-from tnet_tf.robustness import report as robustness_report
+from tnet_tf.robustness import attacks, corruptions, report
 from tnet_tf.robustness.attacks import Attacker, Budget
 from tnet_tf.robustness.corruptions import corrupt
 from tnet_tf.robustness.gaze_overlap import GazeOverlap
@@ -45,7 +42,7 @@ def check(settings: RobustnessConfig) -> None:
     if settings.attack:
         attacks.check_installed()
     for folder in settings.compare:
-        _read(folder)
+        report.read(folder)
 
 
 def measure(
@@ -53,21 +50,23 @@ def measure(
     model: keras.Model,
     batches: Iterable[Any],
     clean: Mapping[str, Any],
-    folder: Path,
+    kept: Path,
 ) -> dict[str, Any]:
-    """Measures a network, prints the tables and writes them beside a JSON file and a plot.
+    """Measures a network under every trial that the settings ask for.
 
     Args:
       config: all settings.
       model: takes (images, locations=.., training=False), returns `Outputs`.
       batches: see `tnet_tf.evaluation.loop.Evaluation.run`; read once for every trial.
       clean: what `tnet_tf.evaluate` found of the network on the same images.
-      folder: of robustness.txt, .json and .png, and of what is kept to go on from.
+      kept: file of what is measured, batch by batch, for the next measurement to go on from.
+
+    Returns:
+      What was measured, of `clean`; `settings`; and `trials`, see `Robustness.run`.
 
     Raises:
-      UserError: when a file can't be written.
+      UserError: when the file can't be written.
     """
-    settings = dataclasses.asdict(config.robustness)
     described = {name: clean[name] for name in (*_DATA, *_DESCRIBED)}
     # What every result depends on; what only some do is in their keys, so that nothing is lost
     # when other corruptions, attacks or budgets are asked for.
@@ -77,29 +76,12 @@ def measure(
         "eval_batch_size": config.eval.eval_batch_size,
         "weights": fingerprint(model),
     }
-    ledger = Ledger(folder / "robustness.partial.jsonl", identity)
+    ledger = Ledger(kept, identity)
     if ledger.entries:
         print(f"going on after {len(ledger.entries)} batches in {ledger.path}", flush=True)
     measured = Robustness(model, config.robustness, tuple(clean["locations"]), ledger)
-    found = {**described, "settings": settings, "trials": measured.run(batches)}
-    reports = [found, *map(_read, config.robustness.compare)]
-    text = robustness_report.to_text(reports)
-    print(f"\n{text}")
-    report.write(folder / "robustness.txt", text.encode())
-    report.write(folder / "robustness.json", report.to_json(found).encode())
-    report.write(folder / "robustness.png", robustness_report.plot(reports))
-    return found
-
-
-def _read(folder: str) -> dict[str, Any]:
-    """The report of another network."""
-    try:
-        return json.loads((Path(folder) / "robustness.json").read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"--compare={folder} has no robustness.json that can be read; make it by evaluate with "
-            "--corruptions or --attack"
-        ) from error
+    settings = dataclasses.asdict(config.robustness)
+    return {**described, "settings": settings, "trials": measured.run(batches)}
 
 
 class Trial(NamedTuple):

@@ -2,8 +2,6 @@
 
 import functools
 import importlib.util
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tnet_tf.atomic_files import replacing
 from tnet_tf.errors import UserError
 from tnet_tf.layers import runtime
 from tnet_tf.serving import saved_model
@@ -76,18 +75,13 @@ def save(form: str, source: Source, folder: Path) -> None:
     ours = any((folder / each.file).is_file() for each in FORMS.values())
     if folder.exists() and not ours and any(folder.iterdir()):
         raise UserError(f"{folder} holds other files; give the export a folder of its own")
-    temporary = folder.with_name(f"unfinished-{folder.name}")
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        FORMS[form].write(source, temporary)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(temporary, folder)
+        with replacing(folder) as unfinished:
+            unfinished.mkdir()
+            FORMS[form].write(source, unfinished)
     except (OSError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{folder} can't be written: {reason}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def load(form: str, folder: Path) -> Runner:

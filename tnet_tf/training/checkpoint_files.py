@@ -12,21 +12,20 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tnet_tf.atomic_files import unfinished
 from tnet_tf.errors import UserError, first_line
+from tnet_tf.run import Run
 
-CHECKPOINTS = "checkpoints"
-# Beside the best model and the settings, while these are written.
-UNFINISHED = UNFINISHED_BEST, UNFINISHED_CONFIG = "unfinished-best.keras", "unfinished-config.json"
 _STEP = "step/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def last_checkpoint(run_dir: Path) -> str | None:
+def last_checkpoint(run: Run) -> str | None:
     """The path of a run's last checkpoint that is still there; None where there is none.
 
     Raises:
       UserError: when the file that names the checkpoints can't be read.
     """
-    folder = run_dir / CHECKPOINTS
+    folder = run.checkpoints
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is not a folder; delete it, or use another --run_dir")
     for path in reversed(_named(folder)):
@@ -41,12 +40,17 @@ def last_checkpoint(run_dir: Path) -> str | None:
     return None
 
 
-def remove_unfinished(run_dir: Path) -> None:
+def remove_unfinished(run: Run) -> None:
     """Removes what a killed training was writing; no other may be running."""
-    folder = run_dir / CHECKPOINTS
+    folder = run.checkpoints
     whole = {index.stem for index in folder.glob("ckpt-*.index")}
     lost = [data for data in folder.glob("ckpt-*.data-*") if data.stem not in whole]
-    for path in (*lost, *folder.glob("checkpoint.tmp*"), *map(run_dir.joinpath, UNFINISHED)):
+    for path in (
+        *lost,
+        *folder.glob("checkpoint.tmp*"),
+        unfinished(run.best),
+        unfinished(run.settings),
+    ):
         path.unlink(missing_ok=True)
     for parts in folder.glob("ckpt-*_temp"):
         shutil.rmtree(parts)

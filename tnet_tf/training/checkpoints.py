@@ -1,37 +1,31 @@
 """What a run leaves on disk: resumable checkpoints, the best model, the settings.
 
-    run_dir/config.json      settings of the run
-    run_dir/checkpoints/     state of training: weights, optimisers, baseline, step, best accuracy
-    run_dir/best.keras       the model that did best on the validation split
+    config.json      settings of the run
+    checkpoints/     state of training: weights, optimisers, baseline, step, best accuracy
+    best.keras       the model that did best on the validation split
 
 Every file is written beside its place and then moved there, so a crash or a full disk leaves the
 last good one.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
+from tnet_tf import atomic_files
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError, first_line
 from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.weights.keras_file import load_keras
 from tnet_tf.models.weights.names import variable_names
-from tnet_tf.training.checkpoint_files import (
-    CHECKPOINTS,
-    UNFINISHED_BEST,
-    UNFINISHED_CONFIG,
-    last_checkpoint,
-    read_everything,
-)
+from tnet_tf.run import Run
+from tnet_tf.training.checkpoint_files import last_checkpoint, read_everything
 from tnet_tf.training.continuation import LENGTH
 from tnet_tf.training.run_settings import (
-    CONFIG,
     LEARNED,
     MEASURED,
     check_network,
@@ -39,7 +33,6 @@ from tnet_tf.training.run_settings import (
     read_settings,
 )
 
-BEST = "best.keras"
 _CLASSES = "classes/.ATTRIBUTES/VARIABLE_VALUE"
 # What a checkpoint calls the weights, and their moving average where a run keeps one.
 _WEIGHTS, _AVERAGE = "model", "average"
@@ -65,7 +58,7 @@ class Checkpoints:
     """Saves and restores the state of training.
 
     Args:
-      run_dir: folder of the run.
+      run: whose state it is.
       model: the network; all its weights are saved, BatchNorm's moving averages too.
       optimizers: by the name of their group.
       average: a network with the moving average of the weights, if there is one.
@@ -74,14 +67,14 @@ class Checkpoints:
 
     def __init__(
         self,
-        run_dir: str,
+        run: Run,
         model: keras.Model,
         optimizers: Mapping[str, keras.optimizers.Optimizer],
         average: keras.Model | None = None,
         **state: tf.Variable,
     ):
-        self.run_dir = Path(run_dir)
-        last_checkpoint(self.run_dir)  # The manager reads the same file, and fails on damage.
+        self.run = run
+        last_checkpoint(run)  # The manager reads the same file, and fails on damage.
         of_optimizers = {
             name: {str(index): v.value for index, v in enumerate(optimizer.variables)}
             for name, optimizer in optimizers.items()
@@ -91,7 +84,7 @@ class Checkpoints:
             weights[_AVERAGE] = _weights(average)
         self.checkpoint = tf.train.Checkpoint(**weights, optimizers=of_optimizers, **state)
         self.manager = tf.train.CheckpointManager(
-            self.checkpoint, str(self.run_dir / CHECKPOINTS), max_to_keep=2
+            self.checkpoint, str(run.checkpoints), max_to_keep=2
         )
 
     def restore(self) -> bool:
@@ -100,7 +93,7 @@ class Checkpoints:
         Raises:
           UserError: when it can't be read or is of another network.
         """
-        latest = last_checkpoint(self.run_dir)
+        latest = last_checkpoint(self.run)
         if latest is None:
             return False
         read_everything(latest)
@@ -128,22 +121,17 @@ class Checkpoints:
         Raises:
           UserError: when it can't be written.
         """
-        temporary = self.run_dir / UNFINISHED_BEST
-        with self._writing("best model"):
-            try:
-                model.save(temporary)
-                os.replace(temporary, self.run_dir / BEST)
-            finally:
-                temporary.unlink(missing_ok=True)
+        with self._writing("best model"), atomic_files.replacing(self.run.best) as file:
+            model.save(file)
 
     @contextlib.contextmanager
     def _writing(self, what: str) -> Iterator[None]:
-        last = last_checkpoint(self.run_dir) or "none yet"
+        last = last_checkpoint(self.run) or "none yet"
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
             raise UserError(
-                f"the {what} could not be written to {self.run_dir} ({first_line(error)}); free "
+                f"the {what} could not be written to {self.run} ({first_line(error)}); free "
                 "some space and repeat the command: it goes on from the last good checkpoint, "
                 f"{last}"
             ) from error
@@ -160,14 +148,14 @@ def check_config(config: Config) -> Config | None:
     Raises:
       UserError: when it holds a run with other settings.
     """
-    run_dir = Path(config.train.run_dir)
-    if not (run_dir / CONFIG).is_file() or not (run_dir / CHECKPOINTS).is_dir():
+    run = Run(config.train.run_dir)
+    if not run.settings.is_file() or not run.checkpoints.is_dir():
         return None
-    before = read_settings(run_dir)
+    before = read_settings(run)
     found = _differences(before, config)
     if found:
         raise UserError(
-            f"{run_dir} holds a run with other settings: {'; '.join(found)}. Use the same "
+            f"{run} holds a run with other settings: {'; '.join(found)}. Use the same "
             "settings to go on with it, or another --run_dir"
         )
     return before
@@ -179,14 +167,8 @@ def keep_config(config: Config) -> None:
     Raises:
       UserError: when the folder can't be written.
     """
-    path = Path(config.train.run_dir) / CONFIG
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(UNFINISHED_CONFIG)
-        temporary.write_text(config.to_json())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"--run_dir={config.train.run_dir} can't be written: {error}") from error
+    path = Run(config.train.run_dir).settings
+    atomic_files.write(path, config.to_json().encode(), "--run_dir")
 
 
 def load_model(config: Config) -> keras.Model:
@@ -199,43 +181,42 @@ def load_model(config: Config) -> keras.Model:
     Raises:
       UserError: when there is no such model, it can't be read, or the settings differ.
     """
-    run_dir = Path(config.train.run_dir)
-    trained = read_settings(run_dir, MEASURED)
+    run = Run(config.train.run_dir)
+    trained = read_settings(run, MEASURED)
     check_network(trained, config)
-    return _load_best(run_dir) if config.eval.checkpoint == "best" else _load_last(run_dir, trained)
+    return _load_best(run) if config.eval.checkpoint == "best" else _load_last(run, trained)
 
 
-def _load_best(run_dir: Path) -> keras.Model:
-    path = run_dir / BEST
-    if not path.exists():
+def _load_best(run: Run) -> keras.Model:
+    if not run.best.exists():
         raise UserError(
-            f"{run_dir} has no best model yet, since training stopped before its first "
-            f"evaluation; {_instead(run_dir)}"
+            f"{run} has no best model yet, since training stopped before its first "
+            f"evaluation; {_instead(run)}"
         )
     try:
-        model = load_keras(path)
+        model = load_keras(run.best)
     except ValueError as error:
         raise UserError(
-            f"the best model of {run_dir} can't be read: {error}; {_instead(run_dir)}"
+            f"the best model of {run} can't be read: {error}; {_instead(run)}"
         ) from error
     if not isinstance(model, Classifier):
-        raise UserError(f"{path} holds no network of this package but a {type(model).__name__}")
+        raise UserError(f"{run.best} holds no network of this package but a {type(model).__name__}")
     return model
 
 
-def _instead(run_dir: Path) -> str:
+def _instead(run: Run) -> str:
     """What can be measured of a run that has no best model."""
-    last = last_checkpoint(run_dir)
+    last = last_checkpoint(run)
     if last is None:
         return "there is no checkpoint either: repeat the train command"
     return f"--checkpoint=last takes the last state of training, {Path(last).name}"
 
 
-def _load_last(run_dir: Path, trained: Config) -> keras.Model:
-    last = last_checkpoint(run_dir)
+def _load_last(run: Run, trained: Config) -> keras.Model:
+    last = last_checkpoint(run)
     if last is None:
         raise UserError(
-            f"{run_dir} holds no checkpoint yet, since training stopped before its first; repeat "
+            f"{run} holds no checkpoint yet, since training stopped before its first; repeat "
             "the train command"
         )
     read_everything(last)
@@ -247,8 +228,8 @@ def _load_last(run_dir: Path, trained: Config) -> keras.Model:
         status.assert_existing_objects_matched().expect_partial()
     except (AssertionError, ValueError, tf.errors.OpError) as error:
         raise UserError(
-            f"the last model of {run_dir}, {last}, is not the network that its {CONFIG} describes: "
-            f"{first_line(error)}"
+            f"the last model of {run}, {last}, is not the network that its {run.settings.name} "
+            f"describes: {first_line(error)}"
         ) from error
     return model
 

@@ -4,13 +4,12 @@ Order, augmentation and noise of a step do not depend on how many steps there ar
 do. So it may if every step that is done would have been made at the same rate.
 """
 
-from pathlib import Path
-
 import numpy as np
 import tensorflow as tf
 
 from tnet_tf.config import TrainConfig
 from tnet_tf.errors import UserError
+from tnet_tf.run import Run
 from tnet_tf.training.checkpoint_files import last_checkpoint, step_of
 from tnet_tf.training.schedules import drop_step, learning_rate_schedule
 
@@ -30,7 +29,7 @@ def check_length(before: TrainConfig, steps_before: int, now: TrainConfig, steps
     Raises:
       UserError: when it has done more steps, or did them at other learning rates.
     """
-    last = last_checkpoint(Path(now.run_dir))
+    last = last_checkpoint(Run(now.run_dir))
     done = step_of(last) if last else 0
     if done > steps:
         raise UserError(

@@ -6,38 +6,37 @@ from pathlib import Path
 
 from tnet_tf.errors import UserError
 from tnet_tf.locking import locked
+from tnet_tf.run import Run
 from tnet_tf.training.checkpoint_files import remove_unfinished
-
-LOCK = "lock"
 
 
 @contextlib.contextmanager
-def held(run_dir: str) -> Iterator[None]:
+def held(run: Run) -> Iterator[None]:
     """Keeps other trainings out of a run's folder, which it makes if need be.
 
     What a killed training left unfinished is removed. Folders that it made go again if nothing was
     written to them.
 
     Args:
-      run_dir: folder of the run.
+      run: whose training begins.
 
     Raises:
       UserError: while another process trains there, or when the folder can't be written.
     """
-    folder = Path(run_dir)
+    folder = run.folder
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     with contextlib.ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             stack.callback(_remove_empty, made)
             busy = (
-                f"--run_dir={run_dir}: another training is running there; wait until it has ended, "
+                f"--run_dir={run}: another training is running there; wait until it has ended, "
                 "or give another --run_dir"
             )
-            if stack.enter_context(locked(folder / LOCK, busy)):
-                remove_unfinished(folder)
+            if stack.enter_context(locked(run.lock, busy)):
+                remove_unfinished(run)
         except OSError as error:
-            raise UserError(f"--run_dir={run_dir} can't be written: {error}") from error
+            raise UserError(f"--run_dir={run} can't be written: {error}") from error
         yield
 
 

@@ -2,14 +2,13 @@
 
 import dataclasses
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import Any
 
 from tnet_tf.config import Config
 from tnet_tf.config.readers import NOISE
 from tnet_tf.errors import UserError, first_line
+from tnet_tf.run import Run
 
-CONFIG = "config.json"
 # What decides what is learned; settings of an unknown name there can't be left out.
 LEARNED = ("data", "model", "learning", "train")
 # What decides which network it is and what images it sees.
@@ -28,19 +27,19 @@ _CONDITIONS = (
 )
 
 
-def read_settings(run_dir: Path, decisive: Collection[str] = LEARNED) -> Config:
-    """The settings of the run in a folder.
+def read_settings(run: Run, decisive: Collection[str] = LEARNED) -> Config:
+    """The settings that a run was made with.
 
     Args:
-      run_dir: folder of the run.
+      run: made earlier.
       decisive: the concerns in which no setting may be unknown.
 
     Raises:
       UserError: when the folder holds no run, or its settings can't be read.
     """
-    path = run_dir / CONFIG
+    path = run.settings
     if not path.is_file():
-        raise UserError(f"--run_dir={run_dir} holds no run; train one first with the same flags")
+        raise UserError(f"--run_dir={run} holds no run; train one first with the same flags")
     try:
         return Config.from_json(path.read_text(), decisive)
     except (OSError, ValueError) as error:
@@ -63,7 +62,7 @@ def of_run(config: Config, given: Collection[str]) -> Config:
       UserError: when there is no such run, or settings are given that make it another network.
     """
     run_dir = config.train.run_dir
-    trained = read_settings(Path(run_dir), MEASURED)
+    trained = read_settings(Run(run_dir), MEASURED)
     sections = {
         name: dataclasses.replace(
             section, **{n: v for n, v in vars(getattr(config, name)).items() if n in given}

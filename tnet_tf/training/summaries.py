@@ -1,6 +1,7 @@
 """What a run shows in TensorBoard: loss terms, rewards, accuracies, rates and attended regions."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,14 @@ from tnet_tf.evaluation.figures import attended_image
 
 
 class Summaries:
-    """Writes to `<run_dir>/tensorboard`.
+    """Writes what TensorBoard shows of a run.
 
     Args:
-      run_dir: folder of the run.
+      folder: to write to.
     """
 
-    def __init__(self, run_dir: str):
-        self.writer = tf.summary.create_file_writer(f"{run_dir}/tensorboard")
+    def __init__(self, folder: Path):
+        self.writer = tf.summary.create_file_writer(str(folder))
 
     def scalars(self, prefix: str, values: Mapping[str, Any], step: int) -> None:
         """Writes numbers; a vector `x_by_locations` becomes `x/0`, `x/1`, .. by locations.

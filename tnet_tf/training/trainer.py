@@ -20,6 +20,7 @@ from tnet_tf.inputs.catalog import Dataset
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.precision import computing_in
 from tnet_tf.models.weights.load import load_pretrained
+from tnet_tf.run import Run
 from tnet_tf.training.checkpoints import Checkpoints, check_config, keep_config
 from tnet_tf.training.class_weights import class_weights
 from tnet_tf.training.continuation import check_length
@@ -47,7 +48,7 @@ class Trainer:
 
     def __init__(self, config: Config, dataset: Dataset):
         self.config, self.dataset = config, dataset
-        train = config.train
+        train, self.run = config.train, Run(config.train.run_dir)
         before = check_config(config)
         if train.deterministic:
             tf.config.experimental.enable_op_determinism()
@@ -63,7 +64,7 @@ class Trainer:
         with self.strategy.scope():
             self._build()
         keep_config(config)
-        self.summaries = Summaries(train.run_dir)
+        self.summaries = Summaries(self.run.tensorboard)
         self.evaluation = Evaluation(self.evaluated)
         self.stopped = self.profiling = False
 
@@ -97,7 +98,7 @@ class Trainer:
         # What is evaluated and kept as the best.
         self.evaluated = self.average.model if self.average else self.model
         self.checkpoints = Checkpoints(
-            config.train.run_dir,
+            self.run,
             self.model,
             {group.name: group.optimizer for group in self.train_step.groups},
             self.average.model if self.average else None,
@@ -183,7 +184,7 @@ class Trainer:
             yield
             return
         if not self.profiling:
-            tf.profiler.experimental.start(f"{self.config.train.run_dir}/tensorboard")
+            tf.profiler.experimental.start(str(self.run.tensorboard))
             self.profiling = True
         with tf.profiler.experimental.Trace("train", step_num=step, _r=1):
             yield

@@ -23,6 +23,7 @@ from tnet_tf.models.weights.names import (
     name_of_nearest_level,
     variable_names,
 )
+from tnet_tf.run import Run
 
 # Their weights are left alone where a file has other classes.
 _CLASSIFIERS = ("classification/", "glimpse_classification/")
@@ -130,7 +131,7 @@ def _same_weights(theirs: tuple[int, ...], ours: tuple[int, ...]) -> bool:
 def _read(model: keras.Model, path: str) -> tuple[Arrays, Translation]:
     """The arrays of a source by its names, and how our names translate into these."""
     place = Path(path)
-    own_model = place / "best.keras"
+    own_model = Run(path).best
     if own_model.is_file():
         place = own_model
     try:
