@@ -108,14 +108,30 @@ def test_two_trainings_do_not_share_a_folder(records, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def shown(capsys):
+    """What a command printed, and the names of the settings in it."""
+    text = capsys.readouterr().out
+    return text, re.findall(r"^  --(?:\[no\])?(\w+):", text, flags=re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_explains_the_command_and_the_settings_that_it_reads(name, capsys):
     assert exit_code(COMMANDS[name], "--help") == 0
-    shown = capsys.readouterr().out
-    assert f"Example: python -m tnet_tf.{name} --" in shown
-    assert set(re.findall(r"^  --(?:\[no\])?(\w+):", shown, flags=re.MULTILINE)) == READERS[name]
-    for text in ("Candidate locations per side of the attention grid", "tnet_tf model settings:"):
-        assert (text in shown) == ("grid" in READERS[name])
+    text, settings = shown(capsys)
+    assert f"Example: python -m tnet_tf.{name} --" in text
+    assert sorted(settings) == sorted(READERS[name])
+    assert ("the run's own" in text) == (name in ("evaluate", "export"))
+    assert "--helpfull shows the settings of other commands, too" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_full_help_shows_all_settings_those_that_the_command_reads_first(name, capsys):
+    assert exit_code(COMMANDS[name], "--helpfull") == 0
+    text, settings = shown(capsys)
+    assert f"Example: python -m tnet_tf.{name} --" in text
+    read = len(READERS[name])
+    assert set(settings[:read]) == READERS[name]
+    assert sorted(settings) == sorted(field.name for field in Config.settings())
 
 
 @pytest.mark.parametrize(

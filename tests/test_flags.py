@@ -124,13 +124,6 @@ def test_reading_leaves_the_flags_of_the_process_alone():
     assert flags.config_from_flags() == before
 
 
-def test_usage_lists_every_setting_with_its_default():
-    text = flags.usage()
-    for name in settings(Config()):
-        assert f"--{name}:" in text or f"--[no]{name}:" in text
-    assert "(default: '224,224')" in text
-
-
 def test_what_is_typed_is_told_from_what_stands_in_flag_files(tmp_path):
     (tmp_path / "mine.flags").write_text("--grid=4\n--norandom_flip\n")
     arguments = ["train", f"--flagfile={tmp_path}/mine.flags", "--normalization=shared"]
@@ -142,12 +135,3 @@ def test_what_is_typed_is_told_from_what_stands_in_flag_files(tmp_path):
         assert flags.given() == set()
         flags.parse(arguments)
         assert flags.given() == {*flags.typed(arguments), "grid", "random_flip"}
-
-
-def test_usage_of_some_settings_leaves_out_the_others_and_their_concerns():
-    text = flags.usage({"grid", "seed"})
-    assert [line for line in text.splitlines() if line.endswith(":")] == [
-        "tnet_tf model settings:",
-        "tnet_tf train settings:",
-    ]
-    assert "--grid:" in text and "--seed:" in text and "--cell:" not in text

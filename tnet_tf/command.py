@@ -1,6 +1,7 @@
 """What all commands share: flags in, exit code out, and one clear line for a user's mistake."""
 
 import contextlib
+import inspect
 import io
 import signal
 import sys
@@ -12,11 +13,13 @@ from typing import Any, NamedTuple, TypeVar
 from tnet_tf import flags
 from tnet_tf.config import Config
 from tnet_tf.config.readers import READERS
+from tnet_tf.config.usage import usage
 from tnet_tf.errors import DoubtfulSettings, UserError
 from tnet_tf.training.run_settings import of_run
 
 Main = Callable[[Config], object]
-_HELP = ("-h", "--help", "-help", "--helpfull", "--helpshort")
+_HELP = ("-h", "--help", "-help", "--helpshort", "-helpshort")
+_FULL_HELP = ("--helpfull", "-helpfull")
 
 
 AnyMain = TypeVar("AnyMain", bound=Main)
@@ -52,21 +55,16 @@ def run(main: Main) -> None:
     """Runs a command with the settings of the command line and exits.
 
     Args:
-      main: the command; its docstring is what `--help` shows before the settings. Unless it is
-        `named`, it reads all of them.
+      main: the command; its docstring is what `--help` shows before the settings that it reads,
+        and `--helpfull` before all of them. Unless it is `named`, it reads all.
 
     Exit codes: 0 done; 2 a user's mistake, told in one line on stderr; 130 interrupted, by SIGINT
     (Ctrl-C) or SIGTERM (kill, schedulers). `DoubtfulSettings` are told in one line, too.
     """
     _show_anything()
     command = _COMMANDS.get(main)
-    if any(argument in _HELP for argument in sys.argv[1:]):
-        print(
-            main.__doc__,
-            "\nSettings (also from a file, --flagfile=experiments/NAME.flags):",
-            sep="\n",
-        )
-        print(flags.usage(READERS[command.name] if command else None))
+    if not {*_HELP, *_FULL_HELP}.isdisjoint(sys.argv[1:]):
+        print(_help(main, full=not set(_FULL_HELP).isdisjoint(sys.argv[1:])))
         sys.exit(0)
     try:
         with _sigterm_interrupts(), _warnings_in_one_line():
@@ -78,6 +76,24 @@ def run(main: Main) -> None:
     except KeyboardInterrupt as interrupt:
         print(f"interrupted{f'; {interrupt}' if interrupt.args else ''}", file=sys.stderr)
         sys.exit(130)
+
+
+def _help(main: Main, full: bool) -> str:
+    """What a command does, the settings that it reads and, in full, those that it does not."""
+    command = _COMMANDS.get(main)
+    everything = frozenset(field.name for field in Config.settings())
+    read = READERS[command.name] if command else everything
+    paragraphs = [inspect.getdoc(main) or ""]
+    if read:
+        paragraphs.append("Settings, also from a file, --flagfile=experiments/NAME.flags:")
+    if command and command.of_run:
+        paragraphs.append("Settings that are not given are the run's own, not these defaults.")
+    paragraphs.append(usage(read))
+    if full and read != everything:
+        paragraphs += ["Settings of other commands:", usage(everything - read)]
+    elif read != everything:
+        paragraphs.append("--helpfull shows the settings of other commands, too.")
+    return "\n\n".join(filter(None, paragraphs))
 
 
 def _config(command: _Command | None) -> Config:

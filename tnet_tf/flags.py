@@ -4,7 +4,7 @@ import dataclasses
 import os
 import stat
 import typing
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from absl import flags
 from absl.testing import flagsaver
@@ -14,39 +14,29 @@ from tnet_tf.errors import UserError
 
 FLAGS = flags.FLAGS
 
-# Settings that are a height and a width; one number stands for both.
-_SIDES = ("image_size", "base_resolution")
-
 _FLAG_FILE = ("--flagfile", "-flagfile")
 # Characters that a flag file has at most; ours have about a thousand.
 _LONGEST_FLAG_FILE = 2**20
 
 
-def _sections() -> dict[str, type]:
-    """The dataclass of each concern by its name in `Config`."""
-    return typing.get_type_hints(Config)
-
-
-def _define(section: str, field: dataclasses.Field) -> None:
-    where: dict[str, typing.Any] = {"module_name": f"tnet_tf {section} settings"}
+def _define(field: dataclasses.Field) -> None:
     name, default, text = field.name, field.default, field.metadata["help"]
     if field.metadata["choices"]:
-        flags.DEFINE_enum(name, default, list(field.metadata["choices"]), text, **where)
+        flags.DEFINE_enum(name, default, list(field.metadata["choices"]), text)
     elif isinstance(default, bool):
-        flags.DEFINE_bool(name, default, text, **where)
+        flags.DEFINE_bool(name, default, text)
     elif isinstance(default, int):
-        flags.DEFINE_integer(name, default, text, **where)
+        flags.DEFINE_integer(name, default, text)
     elif isinstance(default, float):
-        flags.DEFINE_float(name, default, text, **where)
+        flags.DEFINE_float(name, default, text)
     elif isinstance(default, tuple):
-        flags.DEFINE_list(name, [str(value) for value in default], text, **where)
+        flags.DEFINE_list(name, [str(value) for value in default], text)
     else:
-        flags.DEFINE_string(name, default, text, **where)
+        flags.DEFINE_string(name, default, text)
 
 
-for _section, _settings in _sections().items():
-    for _field in dataclasses.fields(_settings):
-        _define(_section, _field)
+for _field in Config.settings():
+    _define(_field)
 
 
 def parse(arguments: Sequence[str]) -> None:
@@ -125,7 +115,7 @@ def given() -> set[str]:
 
 
 def _names() -> list[str]:
-    return [f.name for settings in _sections().values() for f in dataclasses.fields(settings)]
+    return [field.name for field in Config.settings()]
 
 
 def config_from_flags() -> Config:
@@ -136,7 +126,7 @@ def config_from_flags() -> Config:
     """
     values = {
         section: settings(**{f.name: _value(f) for f in dataclasses.fields(settings)})
-        for section, settings in _sections().items()
+        for section, settings in Config.sections().items()
     }
     return Config(**values)
 
@@ -154,23 +144,7 @@ def _value(field: dataclasses.Field) -> typing.Any:
         raise UserError(
             f"--{field.name}={','.join(value)} takes {what} separated by commas"
         ) from None
-    return numbers * 2 if field.name in _SIDES and len(numbers) == 1 else numbers
-
-
-def usage(names: Collection[str] | None = None) -> str:
-    """Help on settings, by concern.
-
-    Args:
-      names: of the settings to show; None: all.
-    """
-    shown = flags.FlagValues()
-    for module, its_flags in FLAGS.flags_by_module_dict().items():
-        for flag in its_flags:
-            if names is None or flag.name in names:
-                shown[flag.name] = flag
-                shown.register_flag_by_module(module, flag)
-    modules = [f"tnet_tf {section} settings" for section in _sections()]
-    return "\n".join(filter(None, map(shown.module_help, modules)))
+    return numbers * 2 if field.metadata["sides"] and len(numbers) == 1 else numbers
 
 
 def read_config(*arguments: str) -> Config:

@@ -5,7 +5,8 @@ import pytest
 
 from tests.networks import TINY
 from tnet_tf.config import Config, DataConfig, EvalConfig, TrainConfig
-from tnet_tf.config.readers import NOISE
+from tnet_tf.config.readers import of
+from tnet_tf.config.setting import Part
 from tnet_tf.errors import DoubtfulSettings, UserError
 from tnet_tf.run import Run
 from tnet_tf.training.checkpoints import keep_config
@@ -61,7 +62,7 @@ def test_what_is_given_takes_the_place_of_the_run_s_even_if_it_is_the_default(tr
         ("eval_locations", (2,), ""),
         ("dataset", "folder/pets", ""),
         ("data_workers", 3, ""),
-        *((name, 0.5, "") for name in sorted(NOISE - {"sampling"})),
+        *((name, 0.5, "") for name in sorted(of(Part.NOISE) - {"sampling"})),
     ],
 )
 def test_other_conditions_are_used_and_said(trained, name, value, said, capsys):

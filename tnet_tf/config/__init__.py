@@ -6,7 +6,7 @@ each field (same name, default and help), so there is no second list of settings
 
 import dataclasses
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from tnet_tf.config import stored
 from tnet_tf.config.commands import BenchmarkConfig, EvalConfig, ExportConfig
@@ -43,6 +43,17 @@ class Config:
     robustness: RobustnessConfig = dataclasses.field(default_factory=RobustnessConfig)
     benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
     export: ExportConfig = dataclasses.field(default_factory=ExportConfig)
+
+    @classmethod
+    def sections(cls) -> dict[str, type]:
+        """The dataclass of each concern, by the concern's name."""
+        return {field.name: field.default_factory for field in dataclasses.fields(cls)}  # type: ignore
+
+    @classmethod
+    def settings(cls) -> Iterator[dataclasses.Field]:
+        """All settings, section after section, with what `setting` says of them."""
+        for section in cls.sections().values():
+            yield from dataclasses.fields(section)
 
     def check_model(self) -> None:
         """Checks everything a command needs that builds and feeds a model.
@@ -109,12 +120,12 @@ class Config:
         # Of earlier versions' benchmark alone; what was trained computed in float32.
         if isinstance(values.get("benchmark"), dict):
             values["benchmark"].pop("precision", None)
-        makers = {field.name: field.default_factory for field in dataclasses.fields(cls)}
+        makers = cls.sections()
         for name in values:
             if name not in makers:
                 raise ValueError(f"there are no settings {name!r}")
         sections = {}
         for name, make in makers.items():
             strict = decisive is None or name in decisive
-            sections[name] = stored.section(make, values.get(name, {}), strict)  # type: ignore
+            sections[name] = stored.section(make, values.get(name, {}), strict)
         return cls(**sections)

@@ -14,11 +14,13 @@ class EvalConfig:
     """What evaluate computes and writes."""
 
     checkpoint: str = setting(
-        "best", "Which checkpoint of --run_dir to evaluate.", choices=("best", "last")
+        "best", "Which checkpoint of --run_dir to evaluate.", choices=("best", "last"), usual=True
     )
     eval_batch_size: int = setting(64, "Images per evaluation step.")
     eval_locations: tuple[int, ...] = setting(
-        (), "Locations attended per grid in evaluation, one number per level; default: --locations."
+        (),
+        "Locations attended per grid in evaluation, one number per level; default: --locations.",
+        usual=True,
     )
     figure_images: int = setting(
         6, "Images in the figure of attended regions, half of them mistakes; 0: no figure."
@@ -29,7 +31,7 @@ class EvalConfig:
         "locations; reads the test images twice more. Feed-forward networks have no gaze.",
     )
     report_dir: str = setting(
-        "", "Folder of tables, JSON and figures; default: <run_dir>/evaluation."
+        "", "Folder of tables, JSON and figures; default: <run_dir>/evaluation.", usual=True
     )
 
     def check(self) -> None:
@@ -46,12 +48,15 @@ class BenchmarkConfig:
         "",
         "Flag files of networks to measure in the same run, separated by commas. Each brings its "
         "own data and model settings; how to measure is taken from this command.",
+        usual=True,
     )
     location_counts: tuple[int, ...] = setting(
         (), "Numbers of locations to measure; default: 0 and every number up to --locations."
     )
-    sets: int = setting(45, "Sets of batches; median and deviation are taken over sets.")
-    batches_per_set: int = setting(10, "Batches of --batch_size images in each set.")
+    sets: int = setting(
+        45, "Sets of batches; median and deviation are taken over sets.", usual=True
+    )
+    batches_per_set: int = setting(10, "Batches of --batch_size images in each set.", usual=True)
     training_steps: int = setting(10, "Training steps to time; 0: none.")
     measure_memory: bool = setting(
         True, "Measure peak memory, each in a process of its own that takes some seconds to start."
@@ -70,7 +75,7 @@ class BenchmarkConfig:
         "not of feed-forward networks, whose cost is that of their pixels.",
     )
     profile: str = setting("", "Folder for a TensorBoard profile of a few calls; empty: none.")
-    benchmark_dir: str = setting("runs/benchmark", "Folder of table, JSON and plot.")
+    benchmark_dir: str = setting("runs/benchmark", "Folder of table, JSON and plot.", usual=True)
 
     def check(self) -> None:
         """Raises `UserError` for a value out of range."""
@@ -94,19 +99,23 @@ class ExportConfig:
         "What to write. All but savedmodel take images of --image_size only, and need packages of "
         "their own: pip install '.[litert]', '.[onnx]' or '.[openvino]'.",
         choices=FORMATS,
+        usual=True,
     )
     optimize: str = setting(
         "none",
         "cpu: a SavedModel made fast for x86 processors: weights frozen, and bfloat16 where this "
         "machine's processor has it.",
         choices=("none", "cpu"),
+        usual=True,
     )
     quantize: bool = setting(
         False, "Compute in 8-bit integers, scaled by training images; --format=openvino only."
     )
     calibration_images: int = setting(128, "Training images that --quantize looks at.")
     export_dir: str = setting(
-        "", "Folder to write; default: <run_dir>/export, followed by format and optimization."
+        "",
+        "Folder to write; default: <run_dir>/export, followed by format and optimization.",
+        usual=True,
     )
     check_images: int = setting(
         256, "Test images on which the export is compared with its source; 0: no comparison."

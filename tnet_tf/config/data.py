@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tnet_tf.config.setting import require, require_finite, setting
+from tnet_tf.config.setting import Part, require, require_finite, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,42 +14,65 @@ class DataConfig:
         "Dataset: 'digit_scenes' or 'digit_scenes/HEIGHTxWIDTH' (built in), 'imagenet100', "
         "'tiny_imagenet', 'folder/NAME' (a folder of images, prepared with --folder), or any TFDS "
         "image-classification dataset by its name.",
+        usual=True,
     )
-    data_dir: str = setting("data/records", "Folder of the prepared TFRecords.")
+    data_dir: str = setting(
+        "data/records", "Folder of the prepared TFRecords.", usual=True, may_change=True
+    )
     folder: str = setting(
-        "", "For prepare with --dataset=folder/NAME: root/<split>/<class>/* or root/<class>/*."
+        "",
+        "For prepare with --dataset=folder/NAME: root/<split>/<class>/* or root/<class>/*.",
+        part=Part.FOLDER,
+        usual=True,
+        may_change=True,
     )
     boxes_csv: str = setting(
         "",
         "For prepare with --dataset=folder/NAME: CSV with a row for each box and columns "
         "file,x_min,y_min,x_max,y_max in pixels (or xmin, .., or x_min_px, ..), file relative to "
         "--folder. Default: <folder>/boxes.csv where it exists.",
+        part=Part.FOLDER,
+        may_change=True,
     )
     max_shorter_side: int = setting(
-        0, "Prepare: shrink images whose shorter side is longer than this many pixels; 0 keeps all."
+        0,
+        "Prepare: shrink images whose shorter side is longer than this many pixels; 0 keeps all.",
+        part=Part.FOLDER,
     )
     max_pixels: int = setting(
         2**26,
         "Prepare: an image of more pixels (height * width; WebP: of half as many) is a bad image "
         "and not decoded. Decoding takes up to 16 bytes of memory for each, 1.1 GB in all at the "
         "default, 8192 * 8192.",
+        part=Part.FOLDER,
+        may_change=True,
     )
     on_bad_image: str = setting(
         "stop",
         "Prepare: what an image does that is unreadable, too large (--max_pixels) or too small for "
         "the network.",
         choices=("stop", "skip"),
+        part=Part.FOLDER,
+        may_change=True,
     )
     train_split: str = setting("", "Split to train on, TFDS syntax; default: the dataset's own.")
     validation_split: str = setting(
         "", "Split evaluated during training; default: the dataset's own."
     )
-    test_split: str = setting("", "Split that evaluate reads; default: the dataset's own.")
+    test_split: str = setting(
+        "", "Split that evaluate reads; default: the dataset's own.", may_change=True
+    )
     image_size: tuple[int, ...] = setting(
-        (224, 224), "Height and width in pixels to which images are resized; one number: square."
+        (224, 224),
+        "Height and width in pixels to which images are resized; one number: square.",
+        usual=True,
+        sides=True,
     )
     random_crop: bool = setting(
-        False, "Train on crops, as --crop_method, --crop_area and --crop_aspect say."
+        False,
+        "Train on crops, as --crop_method, --crop_area and --crop_aspect say.",
+        part=Part.TRAINING_IMAGES,
+        usual=True,
     )
     crop_method: str = setting(
         "distorted_bounding_box",
@@ -58,28 +81,55 @@ class DataConfig:
         "by the default area and aspect those beyond 2.35 : 1. 'random_resized_crop', "
         "torchvision's and MGNet's: ten tries, then a central crop, wherever the box is.",
         choices=("distorted_bounding_box", "random_resized_crop"),
+        part=Part.TRAINING_IMAGES,
     )
-    crop_area: float = setting(0.85, "Least share of the image's area that --random_crop keeps.")
-    crop_aspect: float = setting(0.5, "Least aspect ratio of a crop; the largest is its inverse.")
+    crop_area: float = setting(
+        0.85, "Least share of the image's area that --random_crop keeps.", part=Part.TRAINING_IMAGES
+    )
+    crop_aspect: float = setting(
+        0.5, "Least aspect ratio of a crop; the largest is its inverse.", part=Part.TRAINING_IMAGES
+    )
     random_resize: bool = setting(
-        False, "Resize training images by one of 8 interpolation methods at random."
+        False,
+        "Resize training images by one of 8 interpolation methods at random.",
+        part=Part.TRAINING_IMAGES,
     )
-    random_flip: bool = setting(False, "Flip training images left to right at random.")
+    random_flip: bool = setting(
+        False,
+        "Flip training images left to right at random.",
+        part=Part.TRAINING_IMAGES,
+        usual=True,
+    )
     auto_augment: bool = setting(
-        False, "Augment by AutoAugment's ImageNet policy (Cubuk et al., 2019)."
+        False,
+        "Augment by AutoAugment's ImageNet policy (Cubuk et al., 2019).",
+        part=Part.TRAINING_IMAGES,
     )
     color_distortion: bool = setting(
-        False, "Distort brightness, saturation, hue and contrast in random order."
+        False,
+        "Distort brightness, saturation, hue and contrast in random order.",
+        part=Part.TRAINING_IMAGES,
     )
-    translation: float = setting(0.0, "Translate training images by up to this share of a side.")
-    rotation: float = setting(0.0, "Rotate training images by up to this many degrees.")
+    translation: float = setting(
+        0.0, "Translate training images by up to this share of a side.", part=Part.TRAINING_IMAGES
+    )
+    rotation: float = setting(
+        0.0, "Rotate training images by up to this many degrees.", part=Part.TRAINING_IMAGES
+    )
     crop_to_box: bool = setting(
         False,
         "Classify the bounding box with a margin around it instead of the image (Table 2, BBoxes); "
         "each box of an image is an example.",
     )
-    shuffle_buffer: int = setting(10000, "Records held in memory to shuffle them.")
-    data_workers: int = setting(0, "Parallel calls that decode and augment; 0: chosen by tf.data.")
+    shuffle_buffer: int = setting(
+        10000, "Records held in memory to shuffle them.", part=Part.TRAINING_IMAGES
+    )
+    data_workers: int = setting(
+        0,
+        "Parallel calls that decode and augment; 0: chosen by tf.data.",
+        part=Part.SPEED,
+        may_change=True,
+    )
 
     def check(self) -> None:
         """Raises `UserError` for a value out of range."""

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from tnet_tf.config.setting import require, require_finite, setting
+from tnet_tf.config.setting import Part, require, require_finite, setting
 
 # Learning rules and the networks that learn by them, the usual ones first; new rules are rows.
 RULES: dict[str, tuple[str, ...]] = {
@@ -26,6 +26,7 @@ class LearningConfig:
         "Learning rule: 'reinforce', TNet's; 'joint_classifiers', MGNet's. Both are plain "
         "cross-entropy for feed-forward networks.",
         choices=tuple(RULES),
+        usual=True,
     )
     glimpse_weight: float = setting(
         0.6, "Share of the glimpse classifier in MGNet's loss (alpha of its eq. 6)."
@@ -65,6 +66,7 @@ class LearningConfig:
         "What an image's cross-entropy is multiplied by: 'none'; 'balanced', images / (classes * "
         "images of its class) in the training split, whose records are read for it at the start; "
         "or a number for each class, separated by commas, in the order of the labels.",
+        part=Part.PROGRESS,
     )
 
     def check(self) -> None:

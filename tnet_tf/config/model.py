@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from tnet_tf.config.setting import require, require_finite, setting
+from tnet_tf.config.setting import Part, require, require_finite, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,30 +15,46 @@ class ModelConfig:
         "'tnet'; 'mgnet', the multi-glimpse network; or 'feedforward': the backbone and a "
         "classifier on the whole image.",
         choices=("tnet", "mgnet", "feedforward"),
+        part=Part.REGIONS,
+        usual=True,
     )
     backbone: str = setting(
         "efficientnet_b0",
         "Feature extraction module: bagnet77, efficientnet_b0 .. efficientnet_b4, resnet18, "
         "resnet34, resnet50, resnext50_32x4d, wide_resnet50_2, these with _no_maxpool, plain_cnn.",
+        usual=True,
     )
     classes: int = setting(0, "Number of classes; 0: as many as the dataset has.")
     base_resolution: tuple[int, ...] = setting(
-        (224, 224), "Pixels (one number, or height and width) to which each region is resized."
+        (224, 224),
+        "Pixels (one number, or height and width) to which each region is resized.",
+        usual=True,
+        sides=True,
     )
-    grid: int = setting(3, "Candidate locations per side of the attention grid (n of n x n).")
-    cell: float = setting(0.5, "Side of a grid cell as a fraction of the image side.")
+    grid: int = setting(
+        3,
+        "Candidate locations per side of the attention grid (n of n x n).",
+        part=Part.REGIONS,
+        usual=True,
+    )
+    cell: float = setting(
+        0.5, "Side of a grid cell as a fraction of the image side.", part=Part.REGIONS, usual=True
+    )
     locations: tuple[int, ...] = setting(
         (2,),
         "Locations attended per grid, one number for each level after the first: '2' looks at 2 "
         "places in 2 levels, '2,1' at 2 and then at 1 inside each of them (4 in all). MGNet: one "
         "number, its glimpses after the first; '0' makes it the paper's FF-Net where "
         "--base_resolution is --image_size.",
+        part=Part.REGIONS,
+        usual=True,
     )
     sampling: str = setting(
         "top_k",
         "How training selects locations: the k most probable (the paper's) or true sampling "
         "without replacement (appendix eq. 7).",
         choices=("top_k", "without_replacement"),
+        part=Part.NOISE,
     )
     location_module: str = setting(
         "squeeze_excitation",
@@ -58,9 +74,12 @@ class ModelConfig:
     region_scale: tuple[float, ...] = setting(
         (0.2, 0.5),
         "MGNet: least and greatest side of a glimpse's region, as shares of the image's.",
+        part=Part.REGIONS,
     )
     gradient_scale: float = setting(
-        0.01, "MGNet: factor on the gradients that the localization network gets (s of eq. 5)."
+        0.01,
+        "MGNet: factor on the gradients that the localization network gets (s of eq. 5).",
+        part=Part.REGIONS,
     )
     normalization: str = setting(
         "shared",
@@ -76,13 +95,18 @@ class ModelConfig:
         choices=("symmetric", "unit", "imagenet"),
     )
     spatial_dropout: float = setting(
-        0.0, "Drop probability of whole channels of the last feature map (BagNet-77)."
+        0.0,
+        "Drop probability of whole channels of the last feature map (BagNet-77).",
+        part=Part.NOISE,
     )
-    dropout: float = setting(0.0, "Drop probability before the classification layer.")
+    dropout: float = setting(
+        0.0, "Drop probability before the classification layer.", part=Part.NOISE
+    )
     stochastic_depth: float = setting(
         0.0,
         "Stochastic depth: residual block b of B, counted from 0, is skipped with b / B of this "
         "probability.",
+        part=Part.NOISE,
     )
 
     def check(self, image_size: tuple[int, ...]) -> None:

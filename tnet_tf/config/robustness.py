@@ -34,12 +34,14 @@ class RobustnessConfig:
     corruptions: tuple[str, ...] = setting(
         (),
         "Common corruptions to evaluate under: 'all', or some of " + ", ".join(CORRUPTIONS) + ".",
+        usual=True,
     )
     severities: tuple[int, ...] = setting(SEVERITIES, "Severities of --corruptions, 1 to 5.")
     attack: tuple[str, ...] = setting(
         (),
         "Attacks to evaluate under, all within --attack_epsilon of every pixel: fgsm and pgd "
         "follow the gradient, square (Andriushchenko et al., 2020) needs none.",
+        usual=True,
     )
     attack_units: str = setting(
         "pixels",

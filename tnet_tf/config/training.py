@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tnet_tf.config.setting import require, require_finite, setting
+from tnet_tf.config.setting import Part, require, require_finite, setting
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -11,10 +11,25 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 class TrainConfig:
     """The run: where, how long, how fast."""
 
-    run_dir: str = setting("runs/default", "Folder of checkpoints, TensorBoard logs and reports.")
-    batch_size: int = setting(64, "Images per training step, over all devices together.")
-    train_steps: int = setting(0, "Training steps; 0: --epochs decides.")
-    epochs: int = setting(0, "Passes over the training split; 0: --train_steps decides.")
+    run_dir: str = setting(
+        "runs/default",
+        "Folder of checkpoints, TensorBoard logs and reports.",
+        usual=True,
+        may_change=True,
+    )
+    batch_size: int = setting(
+        64, "Images per training step, over all devices together.", usual=True
+    )
+    train_steps: int = setting(
+        0, "Training steps; 0: --epochs decides.", part=Part.PROGRESS, usual=True, may_change=True
+    )
+    epochs: int = setting(
+        0,
+        "Passes over the training split; 0: --train_steps decides.",
+        part=Part.PROGRESS,
+        usual=True,
+        may_change=True,
+    )
     optimizer: str = setting("adam", "Optimiser.", choices=("adam", "adamw", "sgd"))
     weight_decay: float = setting(
         0.0,
@@ -33,6 +48,7 @@ class TrainConfig:
         0,
         "Evaluations in a row without a better validation top-1 after which training ends; 0: it "
         "goes on to its last step.",
+        part=Part.PROGRESS,
     )
     precision: str = setting(
         "float32",
@@ -49,7 +65,7 @@ class TrainConfig:
         "Highest and lowest momentum of SGD under --schedule=one_cycle: it falls while the rate "
         "rises, as in PyTorch; empty: --momentum, constant.",
     )
-    learning_rate: float = setting(1e-3, "Learning rate of new layers.")
+    learning_rate: float = setting(1e-3, "Learning rate of new layers.", usual=True)
     pretrained_learning_rate: float = setting(
         0.0, "Learning rate of layers loaded by --pretrained; 0: --learning_rate."
     )
@@ -63,7 +79,7 @@ class TrainConfig:
         0.2, "Share of the steps in which --schedule=one_cycle raises the learning rate."
     )
     learning_rate_drop_at: float = setting(
-        0.8, "Share of the steps after which learning rates drop."
+        0.8, "Share of the steps after which learning rates drop.", may_change=True
     )
     learning_rate_drop: float = setting(0.1, "Factor by which learning rates drop.")
     pretrained: str = setting(
@@ -71,23 +87,46 @@ class TrainConfig:
         "Weights to start from: a TensorFlow checkpoint with the published names, a "
         "keras.applications EfficientNet file (.h5, .weights.h5, .keras), or a state_dict of the "
         "published MGNet (.safetensors, .npz; .pt, .pth, .ckpt where PyTorch is installed).",
+        part=Part.PROGRESS,
+        usual=True,
     )
     seed: int = setting(0, "Seed of weights, order, augmentation, sampling and dropout.")
-    deterministic: bool = setting(False, "Make every operation deterministic (slower).")
+    deterministic: bool = setting(
+        False, "Make every operation deterministic (slower).", part=Part.PROGRESS
+    )
     devices: int = setting(
         0,
         "Devices to train on with MirroredStrategy; 0: all GPUs, or the CPU. On a machine "
         "without GPU, more than 1 makes that many virtual CPU devices.",
+        part=Part.PROGRESS,
     )
     checkpoint_every: int = setting(
-        0, "Steps between checkpoints; 0: a tenth of the run, at most 1000."
+        0,
+        "Steps between checkpoints; 0: a tenth of the run, at most 1000.",
+        part=Part.PROGRESS,
+        may_change=True,
     )
-    evaluate_every: int = setting(0, "Steps between evaluations; 0: with every checkpoint.")
-    summary_every: int = setting(50, "Steps between TensorBoard scalars.")
+    evaluate_every: int = setting(
+        0,
+        "Steps between evaluations; 0: with every checkpoint.",
+        part=Part.PROGRESS,
+        may_change=True,
+    )
+    summary_every: int = setting(
+        50, "Steps between TensorBoard scalars.", part=Part.PROGRESS, may_change=True
+    )
     profile_steps: tuple[int, ...] = setting(
-        (), "First and last step of a TensorBoard profile, such as 100,110; default: none."
+        (),
+        "First and last step of a TensorBoard profile, such as 100,110; default: none.",
+        part=Part.PROGRESS,
+        may_change=True,
     )
-    summary_images: int = setting(4, "Images whose attended regions go to TensorBoard; 0: none.")
+    summary_images: int = setting(
+        4,
+        "Images whose attended regions go to TensorBoard; 0: none.",
+        part=Part.PROGRESS,
+        may_change=True,
+    )
 
     def check(self) -> None:
         """Raises `UserError` for a value out of range or one that contradicts another."""

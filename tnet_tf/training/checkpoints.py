@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tnet_tf import atomic_files
 from tnet_tf.config import Config
+from tnet_tf.config.setting import marked
 from tnet_tf.errors import UserError, first_line
 from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.factory import build_model
@@ -24,7 +25,6 @@ from tnet_tf.models.weights.keras_file import load_keras
 from tnet_tf.models.weights.names import variable_names
 from tnet_tf.run import Run
 from tnet_tf.training.checkpoint_files import last_checkpoint, read_everything
-from tnet_tf.training.continuation import LENGTH
 from tnet_tf.training.run_settings import (
     LEARNED,
     MEASURED,
@@ -36,22 +36,6 @@ from tnet_tf.training.run_settings import (
 _CLASSES = "classes/.ATTRIBUTES/VARIABLE_VALUE"
 # What a checkpoint calls the weights, and their moving average where a run keeps one.
 _WEIGHTS, _AVERAGE = "model", "average"
-# Settings that may change when a run goes on: they do not change what is learned.
-_FREE = {
-    "run_dir",
-    "data_dir",
-    "folder",
-    "boxes_csv",
-    "max_pixels",
-    "on_bad_image",
-    "data_workers",
-    "test_split",
-    "checkpoint_every",
-    "evaluate_every",
-    "summary_every",
-    "summary_images",
-    "profile_steps",
-}
 
 
 class Checkpoints:
@@ -245,5 +229,5 @@ def _differences(theirs: Config, ours: Config) -> list[str]:
         f"--{name} was {before}, now {now}"
         for section in LEARNED
         for name, before, now in differences(getattr(theirs, section), getattr(ours, section))
-        if name not in _FREE | LENGTH
+        if name not in marked(getattr(ours, section), "may_change")
     ]

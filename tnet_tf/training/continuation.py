@@ -13,9 +13,6 @@ from tnet_tf.run import Run
 from tnet_tf.training.checkpoint_files import last_checkpoint, step_of
 from tnet_tf.training.schedules import drop_step, learning_rate_schedule
 
-# Settings that say how long a run is, and what becomes of the rate in the steps to come.
-LENGTH = {"train_steps", "epochs", "learning_rate_drop_at"}
-
 
 def check_length(before: TrainConfig, steps_before: int, now: TrainConfig, steps: int) -> None:
     """Checks that the steps a run has done are those of the run that is asked for now.
@@ -23,7 +20,7 @@ def check_length(before: TrainConfig, steps_before: int, now: TrainConfig, steps
     Args:
       before: settings of the run in `now.run_dir`.
       steps_before: how many steps it was to have.
-      now: the same settings but for those in `LENGTH`.
+      now: the same settings but for the run's length and --learning_rate_drop_at.
       steps: how many steps it is to have now.
 
     Raises:

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from tnet_tf.config import Config
-from tnet_tf.config.readers import NOISE
+from tnet_tf.config.readers import READERS, of
+from tnet_tf.config.setting import Part
 from tnet_tf.errors import UserError, first_line
 from tnet_tf.run import Run
 
@@ -14,17 +15,9 @@ LEARNED = ("data", "model", "learning", "train")
 # What decides which network it is and what images it sees.
 MEASURED = ("data", "model")
 # How many locations to attend is a choice of the call.
-_OF_THE_CALL = NOISE | {"locations"}
+_OF_THE_CALL = of(Part.NOISE) | {"locations"}
 # What a trained network may be measured on, other than it was trained for.
-_CONDITIONS = (
-    "dataset",
-    "data_dir",
-    "train_split",
-    "validation_split",
-    "test_split",
-    "image_size",
-    "crop_to_box",
-)
+_CONDITIONS = READERS["evaluate"] - of(Part.SPEED)
 
 
 def read_settings(run: Run, decisive: Collection[str] = LEARNED) -> Config:
