@@ -1,4 +1,5 @@
 import dataclasses
+import os
 
 import pytest
 import tensorflow as tf
@@ -159,8 +160,11 @@ def test_what_is_not_prepared_is_told_with_the_command(tmp_path, name, command):
     ],
 )
 def test_unknown_names_are_told(tmp_path, name, message):
+    (tmp_path / "records").mkdir()
+    for elsewhere in (tmp_path, tmp_path / "records"):  # No name leads there.
+        os.mkfifo(elsewhere / "pipe")
     with pytest.raises(UserError, match=message):
-        catalog.open_dataset(DataConfig(dataset=name, data_dir=str(tmp_path)))
+        catalog.open_dataset(DataConfig(dataset=name, data_dir=str(tmp_path / "records")))
 
 
 def test_a_folder_is_needed_to_prepare_one(tmp_path):

@@ -164,7 +164,9 @@ def _place(data: DataConfig) -> tuple[str, pathlib.Path]:
         version = str(ImageFolder.VERSION)
         return source, pathlib.Path(data.data_dir, source, configuration, version)
     # TFDS reads what describes prepared records as soon as it makes the builder.
-    record_folder.check_no_pipes(pathlib.Path(data.data_dir, source.partition(":")[0]))
+    folder = source.partition(":")[0]
+    if re.fullmatch(r"\w+", folder):  # Others, such as '..', would be anywhere.
+        record_folder.check_no_pipes(pathlib.Path(data.data_dir, folder))
     builder = _builder(data)
     return builder.name, pathlib.Path(builder.data_path)
 
