@@ -53,6 +53,14 @@ def test_skipped_and_ignored_files_are_named_and_counted(run, images):
     assert "ignored 1 files" in out
 
 
+def test_names_of_files_with_line_breaks_are_told_in_one_line(run, images):
+    (images / "train/cat/line\nbreak\x1b.png").write_bytes(b"")
+    told = r"train/cat/line\nbreak\x1b.png"
+    assert f"{told} cannot be used: the file is empty" in the_error(run("--dataset=folder/pets")[2])
+    _, out, _ = run("--dataset=folder/pets", "--on_bad_image=skip")
+    assert f"skipped {told}: the file is empty (0 bytes)" in out.splitlines()
+
+
 def test_tiny_boxes_are_counted(run, images):
     lines = ["file,x_min,y_min,x_max,y_max", "train/cat/0.png,1,1,3,9", "train/cat/1.png,1,1,9,9"]
     (images / "boxes.csv").write_text("\n".join(lines))

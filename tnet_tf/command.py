@@ -14,7 +14,7 @@ from tnet_tf import flags
 from tnet_tf.config import Config
 from tnet_tf.config.readers import READERS
 from tnet_tf.config.usage import usage
-from tnet_tf.errors import DoubtfulSettings, UserError
+from tnet_tf.errors import DoubtfulSettings, UserError, one_line
 from tnet_tf.training.run_settings import of_run
 
 Main = Callable[[Config], object]
@@ -71,7 +71,7 @@ def run(main: Main) -> None:
             flags.parse(sys.argv)
             main(_config(command))
     except UserError as error:
-        print(f"error: {_one_line(str(error))}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as interrupt:
         print(f"interrupted{f'; {interrupt}' if interrupt.args else ''}", file=sys.stderr)
@@ -124,11 +124,6 @@ def _show_anything() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _one_line(message: str) -> str:
-    """The message with line breaks and other unprintable characters, of names of files, escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
-
-
 @contextlib.contextmanager
 def _sigterm_interrupts() -> Iterator[None]:
     """Lets SIGTERM raise `KeyboardInterrupt`, as SIGINT does, which removes what is unfinished."""
@@ -150,7 +145,7 @@ def _warnings_in_one_line() -> Iterator[None]:
 
         def show_ours(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, DoubtfulSettings):
-                print(f"warning: {_one_line(str(message))}", file=sys.stderr)
+                print(f"warning: {one_line(str(message))}", file=sys.stderr)
             else:
                 show(message, category, *where, **more)
 

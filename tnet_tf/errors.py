@@ -29,3 +29,12 @@ def first_line(error: BaseException) -> str:
     if isinstance(error, KeyError) or not text:
         text = f"{kind}: {text}" if text else kind
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}.."
+
+
+def one_line(text: str) -> str:
+    r"""The text with line breaks and other unprintable characters, of names of files, escaped.
+
+    >>> print(one_line("skipped cat/a\nb.png"))
+    skipped cat/a\nb.png
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -2,6 +2,7 @@
 
 from tnet_tf import command
 from tnet_tf.config import Config
+from tnet_tf.errors import one_line
 from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.inputs.catalog import Dataset
 
@@ -24,10 +25,8 @@ def main(config: Config) -> None:
     dataset = catalog.prepare_dataset(config.data, config.model.least_image_side())
     if existed:
         print(f"{dataset.name} is prepared already; nothing was done")
-    for line in _remarks(dataset):
-        print(line)
-    for line in _summary(dataset):
-        print(line)
+    for line in _remarks(dataset) + _summary(dataset):
+        print(one_line(line))
 
 
 def _remarks(dataset: Dataset) -> list[str]:
