@@ -61,6 +61,14 @@ def test_names_of_files_with_line_breaks_are_told_in_one_line(run, images):
     assert f"skipped {told}: the file is empty (0 bytes)" in out.splitlines()
 
 
+def test_what_pillow_reads_around_is_not_told(run, images):
+    """Its warnings show lines of its source."""
+    noise().save(images / "train/cat/odd.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\0")
+    code, _, err = run("--dataset=folder/pets")
+    assert code == 0
+    assert "Warning" not in err
+
+
 def test_tiny_boxes_are_counted(run, images):
     lines = ["file,x_min,y_min,x_max,y_max", "train/cat/0.png,1,1,3,9", "train/cat/1.png,1,1,9,9"]
     (images / "boxes.csv").write_text("\n".join(lines))

@@ -19,7 +19,7 @@ from tnet_tf.inputs import digit_scenes, record_folder, records
 # TFDS knows these two by their names from their definition on.
 from tnet_tf.inputs.builders import imagenet100, tiny_imagenet  # noqa: F401
 from tnet_tf.inputs.builders.digit_scenes import DigitScenes
-from tnet_tf.inputs.builders.image_files import Limits
+from tnet_tf.inputs.builders.image_files import Limits, without_pillows_warnings
 from tnet_tf.inputs.builders.image_folder import ImageFolder
 from tnet_tf.inputs.dataset import Dataset, describe, warn_of_overlap
 from tnet_tf.locking import locked
@@ -58,6 +58,7 @@ def open_dataset(data: DataConfig) -> Dataset:
     return dataset
 
 
+@without_pillows_warnings()
 def prepare_dataset(data: DataConfig, least_image_side: int = 1) -> Dataset:
     """Writes a dataset's records, unless they exist, and opens it.
 

@@ -2,6 +2,7 @@ import concurrent.futures
 import os
 import pathlib
 import socket
+import threading
 import time
 
 import numpy as np
@@ -35,7 +36,8 @@ def save(image, path, **settings):
 @pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "a.png"])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_plain_files_keep_their_bytes(tmp_path, name, mode):
-    path = save(noise().convert(mode), tmp_path / name)
+    # Otherwise compressed than what is encoded anew.
+    path = save(noise().convert(mode), tmp_path / name, compress_level=1)
     assert read(path).encoded == path.read_bytes()
     assert read(path)[1:] == (12, 16) == size(path)
 
@@ -106,9 +108,9 @@ def half(format):
     [
         (b"", "empty"),
         (b"this is no image", "not a readable"),
-        (half("JPEG"), "cut off"),
-        (half("PNG"), "."),
-        (half("PNG")[:20], "."),
+        (half("JPEG"), r"cut off or damaged \(TensorFlow: "),
+        (half("PNG"), r"cut off or damaged \(Pillow: "),
+        (half("PNG")[:20], r"cut off or damaged \(Pillow: "),
     ],
     ids=["empty", "text", "half a jpeg", "half a png", "a png's start"],
 )
@@ -144,10 +146,18 @@ def test_what_is_encoded_anew_is_decoded_too(tmp_path, monkeypatch, image, forma
 
 
 def test_missing_files_are_told(tmp_path):
-    with pytest.raises(image_files.BadImageError, match="No such file"):
-        read(tmp_path / "a.jpg")
-    with pytest.raises(image_files.BadImageError, match="No such file"):
-        size(tmp_path / "a.jpg")
+    for use in (image_files.Reader().check, size, read):
+        with pytest.raises(image_files.BadImageError, match=r"^No such file or directory$"):
+            use(tmp_path / "a.jpg")
+
+
+def test_too_little_memory_is_not_taken_for_damage(tmp_path, monkeypatch):
+    def convert(image):
+        raise MemoryError
+
+    monkeypatch.setattr("tnet_tf.inputs.builders.upright_rgb.convert", convert)
+    with pytest.raises(image_files.BadImageError, match="it does not fit into memory"):
+        read(save(noise(), tmp_path / "a.bmp"))
 
 
 def make_socket(path):
@@ -232,9 +242,11 @@ def test_threads_share_the_limit_of_pixels(tmp_path, monkeypatch):
     path = save(noise(30, 40), tmp_path / "a.png")
     reader = image_files.Reader(image_files.Limits(max_pixels=2 * 30 * 40))
     held, most = [], []
+    both = threading.Barrier(2, timeout=60)
 
     def decode(encoded):
         held.append(encoded)
+        both.wait()
         most.append(len(held))
         time.sleep(0.01)
         held.pop()

@@ -6,6 +6,7 @@ import pathlib
 import stat
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -53,6 +54,14 @@ def is_named_like_one(name: str) -> bool:
     return name.lower().endswith(EXTENSIONS)
 
 
+@contextlib.contextmanager
+def without_pillows_warnings() -> Iterator[None]:
+    """Leaves out what Pillow warns of, in source lines, at damage that it can read around."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
 class BadImageError(Exception):
     """A file that is no image, not all of one, or none that can be used; the message says why."""
 
@@ -84,11 +93,14 @@ def _reason(error: Exception) -> str:
     # Pillow's own message repeats the path.
     if "cannot identify image file" in str(error):
         return "it is not a readable JPEG, PNG, BMP, GIF or WebP image"
-    if isinstance(error, tf.errors.OpError):
-        return f"it is cut off or damaged (TensorFlow: {records.reason(error)})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, MemoryError):
+        return "it does not fit into memory"
+    if isinstance(error, tf.errors.OpError):
+        return f"it is cut off or damaged (TensorFlow: {records.reason(error)})"
+    said = " ".join(str(error).split()) or type(error).__name__
+    return f"it is cut off or damaged (Pillow: {said})"
 
 
 class Limits(NamedTuple):
