@@ -53,6 +53,8 @@ def test_an_image_may_have_several_boxes(tmp_path):
         ("file,x_min,y_min,x_max,y_max\ntrain/cat/0.png,1,two,3,4\n", "line 2: .* numbers"),
         ("file,x_min,y_min,x_max,y_max\ntrain/cat/0.png,1,nan,3,4\n", "line 2: .* finite"),
         ("file,x_min,y_min,x_max,y_max\ncat/7.png,1,2,3,4\n", "line 2: cat/7.png is not among"),
+        ("x_min,y_min,x_max,y_max,file\n1,2,3,4\n", "line 2: the column file is empty"),
+        ("x_min,y_min,x_max,y_max,file\n1,2,3,4,\n", "line 2: the column file is empty"),
         (
             "file,x_min,y_min,x_max,y_max\n" + "train/cat/0.png,1,2,3,4\n" * 2,
             "line 3: train/cat/0.png has this box already",

@@ -117,4 +117,7 @@ def _box(row: dict[str, str], columns: dict[str, str], where: str) -> tuple[str,
         raise UserError(f"{where}: x_min, y_min, x_max and y_max must be numbers") from error
     if not all(map(math.isfinite, (x_min, y_min, x_max, y_max))):
         raise UserError(f"{where}: x_min, y_min, x_max and y_max must be finite numbers")
-    return row[columns["file"]].strip(), (x_min, y_min, x_max, y_max)
+    file = row[columns["file"]]
+    if not file:  # None where the row ends before.
+        raise UserError(f"{where}: the column file is empty; it names the image")
+    return file.strip(), (x_min, y_min, x_max, y_max)
