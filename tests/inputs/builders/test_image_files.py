@@ -68,6 +68,14 @@ def test_other_modes_become_rgb(tmp_path, mode):
     np.testing.assert_allclose(decoded(path), expected, atol=3)
 
 
+def test_photos_that_are_converted_stay_jpegs_of_high_quality(tmp_path):
+    path = save(noise(32, 32).convert("CMYK"), tmp_path / "a.jpg", quality=100)
+    assert read(path).encoded.startswith(b"\xff\xd8\xff")
+    with Image.open(path) as image:
+        expected = np.asarray(image.convert("RGB")).astype(float)
+    assert np.abs(decoded(path) - expected).mean() < 6
+
+
 def test_sixteen_bits_become_eight(tmp_path):
     deep = np.array([[0, 257, 65535]], np.uint16)
     path = save(Image.fromarray(deep), tmp_path / "a.png")
