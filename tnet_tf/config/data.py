@@ -11,9 +11,9 @@ class DataConfig:
 
     dataset: str = setting(
         "digit_scenes",
-        "Dataset: 'digit_scenes' or 'digit_scenes/HEIGHTxWIDTH' (built in), 'imagenet100', "
-        "'tiny_imagenet', 'folder/NAME' (a folder of images, prepared with --folder), or any TFDS "
-        "image-classification dataset by its name.",
+        "Dataset: 'digit_scenes' or 'digit_scenes/HEIGHTxWIDTH' (built in), 'folder/NAME' (a "
+        "folder of images, prepared with --folder), or an image-classification dataset of TFDS or "
+        "with a card in data/, by its name.",
         usual=True,
     )
     data_dir: str = setting(

@@ -2,7 +2,6 @@
 
 import contextlib
 import pathlib
-import re
 import shutil
 import socket
 import urllib.request
@@ -14,20 +13,33 @@ import tensorflow_datasets as tfds
 
 from tnet_tf.config import DataConfig
 from tnet_tf.errors import UserError
-from tnet_tf.inputs import digit_scenes, record_folder, records
-
-# TFDS knows these two by their names from their definition on.
-from tnet_tf.inputs.builders import imagenet100, tiny_imagenet  # noqa: F401
-from tnet_tf.inputs.builders.digit_scenes import DigitScenes
-from tnet_tf.inputs.builders.image_files import Limits, without_pillows_warnings
+from tnet_tf.inputs import record_folder, records
+from tnet_tf.inputs.builders.digit_scenes import DigitScenes, Scenes
+from tnet_tf.inputs.builders.image_files import without_pillows_warnings
 from tnet_tf.inputs.builders.image_folder import ImageFolder
-from tnet_tf.inputs.dataset import Dataset, describe, warn_of_overlap
+from tnet_tf.inputs.builders.imagenet100 import Imagenet100
+from tnet_tf.inputs.builders.tiny_imagenet import TinyImagenet
+from tnet_tf.inputs.dataset import Dataset
+from tnet_tf.inputs.description import describe, warn_of_overlap
+from tnet_tf.inputs.folder_source import FolderSource
+from tnet_tf.inputs.source import Source, UnknownDatasetError
 from tnet_tf.locking import locked
 
-# Settings that only `folder/NAME` is prepared by.
-_FOLDER_SETTINGS = ("folder", "boxes_csv", "max_shorter_side", "max_pixels", "on_bad_image")
-
 __all__ = ["Dataset", "is_prepared", "open_dataset", "prepare_command", "prepare_dataset"]
+
+# Datasets that this package makes, and those of TFDS whose splits can't be told by their names.
+SOURCES: dict[str, Source] = {
+    "digit_scenes": Source(DigitScenes, public=False, dataset=Scenes, metadata={}),
+    "folder": FolderSource(
+        ImageFolder, public=False, metadata={"source": dict, "skipped": list, "ignored": int}
+    ),
+    "imagenet100": Source(Imagenet100),
+    # The labels of the test split are not public.
+    "imagenet2012": Source(splits=("train", "validation", "validation")),
+    "tiny_imagenet": Source(TinyImagenet),
+}
+# Of all other datasets of TFDS.
+_OF_TFDS = Source()
 
 
 def open_dataset(data: DataConfig) -> Dataset:
@@ -44,13 +56,11 @@ def open_dataset(data: DataConfig) -> Dataset:
     if not path.exists():
         raise UserError(f"{data.dataset} is not prepared; run: {prepare_command(data)}")
     # What is on disk decides, not what the code would prepare today.
-    builder = record_folder.open_folder(path, name)
-    dataset = describe(builder, data)
-    if dataset.scene_size is not None and dict(builder.info.metadata) != digit_scenes.settings():
-        raise UserError(
-            f"{path} holds scenes composed with other settings; delete it and run: "
-            f"{prepare_command(data)}"
-        )
+    source = SOURCES.get(name, _OF_TFDS)
+    builder = record_folder.open_folder(path, name, source.builder is not None, source.metadata)
+    dataset = describe(builder, data, source.splits, source.dataset)
+    if dataset.outdated():
+        raise UserError(f"{path} {dataset.outdated()}; delete it and run: {prepare_command(data)}")
     for split in dict.fromkeys(b for s in dataset.splits for b in dataset.base_splits(s)):
         records.check_shards(builder.info.splits[split])
     dataset.check_features()
@@ -70,22 +80,23 @@ def prepare_dataset(data: DataConfig, least_image_side: int = 1) -> Dataset:
       UserError: the dataset is unknown, cannot be downloaded, or its source is not as it should be;
         nothing is left then. Or it is prepared already, but from other files or settings.
     """
-    _check_folder_settings(data)
+    source = _source(data)
+    source.check_settings(data)
     if is_prepared(data):
-        _check_source_unchanged(data)
+        source.check_unchanged(data)
         return open_dataset(data)
-    builder = _builder(data, least_image_side)
-    if _is_public(data):
+    builder = source.make(data, least_image_side)
+    if source.public:
         _check_reachable(builder, data)
     try:
         with _only_one(data):
             if is_prepared(data):  # By another process, meanwhile.
-                _check_source_unchanged(data)
+                source.check_unchanged(data)
             builder.download_and_prepare(file_format="tfrecord")
     except (UserError, KeyboardInterrupt):
         raise
     except Exception as error:  # downloads, manual steps and disks fail in ways of their own
-        if isinstance(error, (OSError, tf.errors.OpError)) or _is_public(data):
+        if isinstance(error, (OSError, tf.errors.OpError)) or source.public:
             raise UserError(
                 f"--dataset={data.dataset} could not be prepared in {data.data_dir}: "
                 f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
@@ -104,9 +115,7 @@ def prepare_command(data: DataConfig) -> str:
     command = f"python -m tnet_tf.prepare --dataset={data.dataset}"
     if data.data_dir != DataConfig().data_dir:
         command += f" --data_dir={data.data_dir}"
-    if data.dataset.startswith("folder/"):
-        command += f" --folder={data.folder or 'FOLDER'}"
-    return command
+    return command + _source(data).flags(data)
 
 
 @contextlib.contextmanager
@@ -130,76 +139,20 @@ def _only_one(data: DataConfig) -> Iterator[None]:
                     break
 
 
-def _check_folder_settings(data: DataConfig) -> None:
-    if _name(data)[0] == "folder":
-        return
-    for name in _FOLDER_SETTINGS:
-        value = getattr(data, name)
-        if value != getattr(DataConfig(), name):
-            raise UserError(
-                f"--{name}={value} is for a folder of images, not for --dataset={data.dataset}; "
-                "give --dataset=folder/NAME, with a name for the folder's records"
-            )
-
-
-def _name(data: DataConfig) -> tuple[str, str]:
-    source, slash, configuration = data.dataset.partition("/")
-    if source == "folder" and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", configuration):
-        raise UserError(
-            f"--dataset={data.dataset}: give the folder's records a name of letters, digits, '_', "
-            "'-' and '.', for example folder/clothing"
-        )
-    if slash and not configuration:
-        raise UserError(f"--dataset={data.dataset} ends with '/'; leave that out")
-    return source, configuration
-
-
-def _is_public(data: DataConfig) -> bool:
-    return _name(data)[0] not in ("digit_scenes", "folder")
+def _source(data: DataConfig) -> Source:
+    return SOURCES.get(data.dataset.partition("/")[0], _OF_TFDS)
 
 
 def _place(data: DataConfig) -> tuple[str, pathlib.Path]:
     """A dataset's own name, and the folder of its records, whether it exists or not."""
-    source, configuration = _name(data)
-    if source == "folder":
-        version = str(ImageFolder.VERSION)
-        return source, pathlib.Path(data.data_dir, source, configuration, version)
-    # TFDS reads what describes prepared records as soon as it makes the builder.
-    folder = source.partition(":")[0]
-    if re.fullmatch(r"\w+", folder):  # Others, such as '..', would be anywhere.
-        record_folder.check_no_pipes(pathlib.Path(data.data_dir, folder))
-    builder = _builder(data)
-    return builder.name, pathlib.Path(builder.data_path)
-
-
-def _builder(data: DataConfig, least_image_side: int = 1) -> tfds.core.DatasetBuilder:
-    """The TFDS builder that prepares a dataset."""
-    source, configuration = _name(data)
-    if source == "digit_scenes":
-        return DigitScenes(configuration, data_dir=data.data_dir)
-    if source == "folder":
-        return _folder_builder(data, least_image_side)
     try:
-        return tfds.builder(data.dataset, data_dir=data.data_dir, try_gcs=False)
-    except Exception as error:  # TFDS raises what it likes for what it doesn't know
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        return _source(data).place(data)
+    except UnknownDatasetError as error:
+        ours = [source.form(name) for name, source in SOURCES.items() if source.builder]
         raise UserError(
-            f"--dataset={data.dataset} is unknown: give digit_scenes, folder/NAME or the name of a "
-            f"TFDS dataset ({reason})"
+            f"--dataset={data.dataset} is unknown: give {', '.join(ours)} or the name of a TFDS "
+            f"dataset ({error})"
         ) from error
-
-
-def _folder_builder(data: DataConfig, least_image_side: int = 1) -> ImageFolder:
-    if not data.folder:
-        raise UserError(f"--dataset={data.dataset} is prepared from a folder: give --folder")
-    return ImageFolder(
-        _name(data)[1],
-        pathlib.Path(data.folder),
-        boxes=pathlib.Path(data.boxes_csv) if data.boxes_csv else None,
-        limits=Limits(data.max_pixels, data.max_shorter_side, least_image_side),
-        skip_bad_images=data.on_bad_image == "skip",
-        data_dir=data.data_dir,
-    )
 
 
 def _check_reachable(builder: tfds.core.DatasetBuilder, data: DataConfig) -> None:
@@ -225,30 +178,3 @@ def _check_reachable(builder: tfds.core.DatasetBuilder, data: DataConfig) -> Non
                 f"--dataset={data.dataset} is downloaded from {host}, which cannot be reached: "
                 f"{error}{instead}"
             ) from error
-
-
-def _check_source_unchanged(data: DataConfig) -> None:
-    """Compares a prepared folder with what it would be prepared from now, if that is given."""
-    if not data.dataset.startswith("folder/"):
-        return
-    name, path = _place(data)
-    before = record_folder.open_folder(path, name).info.metadata["source"]
-    if data.folder:
-        now = _folder_builder(data).source
-    elif data.boxes_csv:
-        raise UserError(f"--boxes_csv={data.boxes_csv} has boxes for a folder: give --folder")
-    elif data.max_shorter_side:
-        now = {**before, "max_shorter_side": data.max_shorter_side}
-    else:
-        return
-    changes = {
-        "fingerprint": f"other files ({before.get('files')} images then, {now.get('files')} now)",
-        "boxes": "other boxes",
-        "max_shorter_side": f"--max_shorter_side={before.get('max_shorter_side')}",
-    }
-    for name, change in changes.items():
-        if before.get(name) != now.get(name):
-            raise UserError(
-                f"{data.dataset} is prepared already, from {change}; delete {path} to prepare it "
-                "again, or give another name"
-            )

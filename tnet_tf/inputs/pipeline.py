@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from tnet_tf.batch import Batch
 from tnet_tf.config import DataConfig
-from tnet_tf.inputs import box_examples, digit_scenes, records
+from tnet_tf.inputs import box_examples, records
 from tnet_tf.inputs.augmentation import augment, bilinear
-from tnet_tf.inputs.catalog import Dataset
 from tnet_tf.inputs.crops import crop_to_box
+from tnet_tf.inputs.dataset import Dataset, Labelled
 
 # Scenes of training digits are composed afresh in training; in evaluation always with this seed.
 _EVALUATION_SEED = 0
@@ -53,10 +53,9 @@ def training_batches(
     else:
         shards = dataset.shards(dataset.train_split)
         stream = records.shuffled_epochs(shards, seed, data.shuffle_buffer, start)
-    composes = dataset.composes(dataset.train_split)
 
     def example(key: tf.Tensor, record: tf.Tensor, *region: tf.Tensor) -> Example:
-        image, label, box = _read(dataset, data, composes, key, record, *region)
+        image, label, box = _read(dataset, data, dataset.train_split, key, record, *region)
         image, box = augment(image, box, key, data)
         return _example(image, label, box)
 
@@ -79,11 +78,10 @@ def evaluation_batches(
     Returns:
       Elements are `Batch`es.
     """
-    composes = dataset.composes(split)
 
     def example(index: tf.Tensor, parts: tuple[tf.Tensor, ...]) -> Example:
         key = tf.random.fold_in(records.seed_key(_EVALUATION_SEED), index)
-        image, label, box = _read(dataset, data, composes, key, *parts)
+        image, label, box = _read(dataset, data, split, key, *parts)
         return _example(bilinear(image, data.image_size) / 255, label, box)
 
     stream = in_order(dataset, split).enumerate()
@@ -150,21 +148,13 @@ def record_errors(dataset: Dataset) -> Iterator[None]:
 def _read(
     dataset: Dataset,
     data: DataConfig,
-    composes: bool,
+    split: str,
     key: tf.Tensor,
     record: tf.Tensor,
-    region: tf.Tensor | None = None,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Image, uint8 (height, width, 1 or 3), label and box (the region, if one is given)."""
-    image, label, box = dataset.parse(record)
-    box = box if region is None else region
-    if composes:
-        assert dataset.scene_size is not None
-        digits, _ = digit_scenes.digits_of("train")
-        image.set_shape(digits.shape[1:])
-        image, box = digit_scenes.compose(
-            image, key, tf.constant(digits, tf.float32), *dataset.scene_size
-        )
+    *region: tf.Tensor,
+) -> Labelled:
+    """An example as the dataset has it or, for --crop_to_box, its box with a margin."""
+    image, label, box = dataset.read(split, key, record, *region)
     if data.crop_to_box:
         image, box = crop_to_box(image, box)
     return image, label, box

@@ -9,7 +9,7 @@ metadata.json        where the records come from, in datasets of ours
 import json
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import tensorflow_datasets as tfds
@@ -18,23 +18,22 @@ from tnet_tf.inputs.records import check_readable, damaged
 
 INFO, FEATURES, METADATA = "dataset_info.json", "features.json", "metadata.json"
 
-# Of datasets of ours, by name: what their metadata have, and of which type.
-_METADATA: dict[str, dict[str, type]] = {
-    "folder": {"source": dict, "skipped": list, "ignored": int},
-    "digit_scenes": {},
-}
-# Datasets of ours whose classes have names.
-_NAMED = (*_METADATA, "imagenet100", "tiny_imagenet")
-
 _T = TypeVar("_T")
 
 
-def open_folder(path: pathlib.Path, name: str) -> tfds.core.DatasetBuilder:
+def open_folder(
+    path: pathlib.Path,
+    name: str,
+    named_classes: bool = False,
+    metadata: Mapping[str, type] | None = None,
+) -> tfds.core.DatasetBuilder:
     """Opens the folder of a prepared dataset; what is on disk describes it, no code.
 
     Args:
       path: of the folder; its name is the version.
       name: of the dataset.
+      named_classes: whether there must be names of the classes.
+      metadata: what must be in `metadata.json`, and of which type; None: there may be none.
 
     Raises:
       UserError: names the file that is missing, can't be read, or does not fit the others.
@@ -48,8 +47,8 @@ def open_folder(path: pathlib.Path, name: str) -> tfds.core.DatasetBuilder:
         raise damaged(path / FEATURES, "does not describe records of named features")
     for key, feature in features.items():
         if isinstance(feature, tfds.features.ClassLabel):
-            _check_names(path / f"{key}.labels.txt", feature, needed=name in _NAMED)
-    _check_metadata(path, name)
+            _check_names(path / f"{key}.labels.txt", feature, needed=named_classes)
+    _check_metadata(path / METADATA, metadata)
     builder = _understood(path / INFO, lambda: tfds.builder_from_directory(path))
     _check_splits(path, builder)
     return builder
@@ -110,12 +109,11 @@ def _check_names(path: pathlib.Path, feature: tfds.features.ClassLabel, needed: 
     _understood(path, lambda: feature.load_metadata(path.parent, feature_name=key))
 
 
-def _check_metadata(path: pathlib.Path, name: str) -> None:
-    file = path / METADATA
-    if name not in _METADATA and not os.path.lexists(file):
+def _check_metadata(file: pathlib.Path, expected: Mapping[str, type] | None) -> None:
+    if expected is None and not os.path.lexists(file):
         return
     content = _json(file)
-    for key, kind in _METADATA.get(name, {}).items():
+    for key, kind in (expected or {}).items():
         if not isinstance(content.get(key), kind):
             raise damaged(file, f"has no {key!r} that is a {kind.__name__}")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 from collections.abc import Mapping
 
 import tensorflow_datasets as tfds
@@ -11,6 +12,10 @@ from tnet_tf.config.setting import Part
 from tnet_tf.errors import UserError
 from tnet_tf.inputs import record_folder
 from tnet_tf.inputs.dataset import Dataset, Splits
+
+
+class UnknownDatasetError(Exception):
+    """There is no dataset of this name; says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +64,13 @@ class Source:
         """The builder's name, and the folder of a dataset's records, whether it exists or not.
 
         Raises:
-          UserError: the dataset's name can't be read, or its folder can't be looked into.
+          UserError: the dataset's name can't be read, or its folder holds what can't be.
+          UnknownDatasetError: see `make`.
         """
         # TFDS reads what describes prepared records as soon as it makes the builder.
         name = data.dataset.partition("/")[0].partition(":")[0]
-        record_folder.check_no_pipes(pathlib.Path(data.data_dir, name))
+        if re.fullmatch(r"\w+", name):  # Others, such as '..', would be anywhere.
+            record_folder.check_no_pipes(pathlib.Path(data.data_dir, name))
         builder = self.make(data)
         return builder.name, pathlib.Path(builder.data_path)
 
@@ -76,11 +83,17 @@ class Source:
 
         Raises:
           UserError: the configuration can't be read.
-          Exception: whatever TFDS raises for a name that it does not know.
+          UnknownDatasetError: TFDS has no such dataset, or none of this configuration.
         """
         _, slash, configuration = data.dataset.partition("/")
         if slash and not configuration:
             raise UserError(f"--dataset={data.dataset} ends with '/'; leave that out")
-        if self.builder is None or self.public:
-            return tfds.builder(data.dataset, data_dir=data.data_dir, try_gcs=False)
-        return self.builder(config=configuration or None, data_dir=data.data_dir)
+        try:
+            if self.builder is None or self.public:
+                return tfds.builder(data.dataset, data_dir=data.data_dir, try_gcs=False)
+            return self.builder(config=configuration or None, data_dir=data.data_dir)
+        except UserError:
+            raise
+        except Exception as error:  # TFDS raises what it likes for what it doesn't know
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise UnknownDatasetError(reason) from error

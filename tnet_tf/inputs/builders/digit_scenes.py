@@ -1,4 +1,4 @@
-"""TFDS builder of the digit scenes: training digits one by one, evaluation scenes fixed."""
+"""The digit scenes: training digits one by one, from which reading composes; other scenes fixed."""
 
 import re
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from tnet_tf.errors import UserError
 from tnet_tf.inputs import digit_scenes
+from tnet_tf.inputs.dataset import Dataset, Labelled
 
 _DEFAULT_SIZE = "224x224"
 _SMALLEST_SIDE = 32
@@ -23,7 +24,7 @@ class DigitScenes(tfds.core.GeneratorBasedBuilder):
     two splits, neither complete nor as a fragment.
 
     Args:
-      size: 'HEIGHTxWIDTH' of the scenes in pixels; '' means 224x224.
+      config: 'HEIGHTxWIDTH' of the scenes in pixels; None means 224x224.
       data_dir: folder of the prepared records.
 
     Raises:
@@ -32,8 +33,8 @@ class DigitScenes(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
 
-    def __init__(self, size: str = "", data_dir: str | None = None, **keywords: Any):
-        self.height, self.width = _parse(size or _DEFAULT_SIZE)
+    def __init__(self, config: str | None = None, data_dir: str | None = None, **keywords: Any):
+        self.height, self.width = _parse(config or _DEFAULT_SIZE)
         super().__init__(config=f"{self.height}x{self.width}", data_dir=data_dir, **keywords)
 
     @classmethod
@@ -88,6 +89,42 @@ class DigitScenes(tfds.core.GeneratorBasedBuilder):
             # A whole digit ends exactly at the border at most; float32 may say a bit more.
             corners = np.minimum(box.numpy().astype(np.float64), 1.0)
             yield index, {"image": scene.numpy(), "label": labels[chosen], "bbox": corners}
+
+
+class Scenes(Dataset):
+    """Prepared digit scenes: those of the training digits are composed as they are read."""
+
+    @property
+    def scene_size(self) -> tuple[int, int]:
+        """Height and width of the scenes in pixels."""
+        return _parse(self.builder.data_path.parent.name)
+
+    def composes(self, split: str) -> bool:
+        """Whether the records of a split are single digits to compose scenes of."""
+        return "train" in self.base_splits(split)
+
+    def check_split(self, split: str) -> None:
+        """See `Dataset.check_split`; digits and scenes are not read together."""
+        if self.composes(split) and self.base_splits(split)[1:]:
+            raise UserError(f"digits and scenes of {self.name} cannot be mixed")
+
+    def outdated(self) -> str:
+        """See `Dataset.outdated`; the numbers of the task may have changed."""
+        same = dict(self.builder.info.metadata) == digit_scenes.settings()
+        return "" if same else "holds scenes composed with other settings"
+
+    def read(
+        self, split: str, key: tf.Tensor, record: tf.Tensor, region: tf.Tensor | None = None
+    ) -> Labelled:
+        """See `Dataset.read`; the key decides the scene that is composed around a digit."""
+        image, label, box = super().read(split, key, record, region)
+        if self.composes(split):
+            digits, _ = digit_scenes.digits_of("train")
+            image.set_shape(digits.shape[1:])
+            image, box = digit_scenes.compose(
+                image, key, tf.constant(digits, tf.float32), *self.scene_size
+            )
+        return image, label, box
 
 
 def _parse(size: str) -> tuple[int, int]:
