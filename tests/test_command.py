@@ -82,9 +82,10 @@ def test_mistakes_are_told_in_one_line_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_loss_that_is_no_number_ends_the_run(records, tmp_path, capsys):
+@pytest.mark.parametrize("network", [(), ("--model=mgnet", "--rule=joint_classifiers")])
+def test_a_loss_that_is_no_number_ends_the_run(records, tmp_path, capsys, network):
     settings = ("--train_steps=20", "--summary_every=1", "--optimizer=sgd", "--learning_rate=1e30")
-    code = exit_code(train.main, *SMALL, *settings, records, f"--run_dir={tmp_path}")
+    code = exit_code(train.main, *SMALL, *settings, *network, records, f"--run_dir={tmp_path}")
     assert code == 2
     assert "lower --learning_rate" in the_error(capsys.readouterr().err)
     assert not list(tmp_path.glob("checkpoints/*"))

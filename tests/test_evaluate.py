@@ -19,7 +19,7 @@ from tnet_tf.evaluation.loop import Evaluation
 from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.models.factory import build_model
 from tnet_tf.run import Run
-from tnet_tf.training.checkpoints import keep_config
+from tnet_tf.training.checkpoints import keep_config, load_model
 
 CLASSES = ("ant", "bee", "cat")
 NUMBERS = ("report.txt", "report.json", "predictions.csv", "confusion.csv")
@@ -163,6 +163,22 @@ def test_writes_to_the_folder_asked_for(config, tmp_path):
     evaluate.main(change(config, "eval", report_dir=str(elsewhere), figure_images=0))
     assert {path.name for path in elsewhere.iterdir()} == {*NUMBERS, *PICTURES} - {"attention.png"}
     assert not (tmp_path / "run" / "evaluation").exists()
+
+
+def test_a_network_that_has_diverged_is_measured_and_said_to_be_so(config, tmp_path, capsys):
+    config = change(change(config, "model", model="mgnet"), "eval", gaze_baselines=True)
+    config = with_run(change(config, "train", run_dir=str(tmp_path / "diverged")))
+    model = load_model(config)
+    for weight in model.localization.weights:
+        weight.assign(np.full(weight.shape, np.nan))
+    model.save(Run(config.train.run_dir).best)
+    few = {"corruptions": ("fog",), "severities": (3,)}
+    results = evaluate.main(change(config, "robustness", **few))
+    assert results["coverage_by_locations"] == [0, 0]
+    assert results["top1_by_locations"][1:] == [0, 0]
+    assert json.loads((written(config) / "report.json").read_text())["calibration"] is None
+    assert (written(config) / "robustness.json").exists()
+    assert "9 images have no finite prediction" in capsys.readouterr().out
 
 
 def test_attends_to_as_many_locations_as_asked(config):

@@ -53,6 +53,15 @@ def test_boxes_inside_out_are_empty():
     assert union_areas(np.array([[[3.0, 0, 1, 4], [0, 0, 2, 2]]])).tolist() == [[0, 4]]
 
 
+def test_regions_that_are_no_numbers_find_nothing():
+    """As of a network that has diverged; its report can be written."""
+    boxes = np.full((2, 2, 4), np.nan)
+    boxes[1] = [0, 0, 0.5, 1]
+    found = measure((make_outputs(boxes=boxes), make_batch(boxes=[[0, 0, 1, 1]] * 2)))
+    assert found["coverage_by_locations"] == found["recall_by_locations"] == [0.25, 0.25]
+    assert found["precision_by_locations"] == found["hit_rate_by_locations"] == [0.5, 0.5]
+
+
 def test_precision_recall_and_coverage_are_those_of_sets_of_pixels(random):
     regions, boxes = random_boxes(random, 12, 5), random_boxes(random, 12)
     # The last two locations are of the third level, which these measures leave out.

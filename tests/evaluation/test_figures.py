@@ -176,6 +176,24 @@ def test_becomes_a_png_for_images_of_any_shape(height, width):
     assert np.ptp(np.asarray(picture)) > 200
 
 
+def test_characters_that_the_font_lacks_are_no_reason_to_warn():
+    outputs = make_outputs(boxes=np.zeros((1, 0, 4)))
+    assert png(attention_figure(outputs, make_batch([0]), ["猫", "b", "c"]))
+
+
+@pytest.mark.parametrize("gazes", [False, True])
+def test_a_network_that_has_diverged_is_drawn_without_its_regions(gazes):
+    nothing = make_outputs(
+        np.full((1, 2, 3), np.nan), np.full((1, 1, 4), np.nan), weights=np.full((1, 2), np.nan)
+    )
+    batch = make_batch([0], images=np.zeros((1, 40, 40, 3)))
+    figure = attention_figure(nothing, batch, NAMES, gazes={"central": nothing} if gazes else None)
+    assert "predicted: nothing finite" in titles(figure.axes[0])
+    assert png(figure)
+    picture = attended_image(np.zeros((1, 30, 30, 3)), nothing.boxes)
+    assert (picture == 128).all()
+
+
 def test_long_class_names_are_cut_and_dollars_are_no_mathematics():
     outputs = make_outputs(boxes=np.zeros((2, 0, 4)))
     names = ["$" * 3 + "x" * 80, "$a_", "c"]

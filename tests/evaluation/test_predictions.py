@@ -101,7 +101,11 @@ def test_what_is_not_a_number_predicts_nothing():
     logits = np.zeros((2, 2, 3))
     logits[0, 1, 2] = np.nan
     assert predicted_classes(logits).tolist() == [[0, NONE], [0, 0]]
-    first, second = rows_of([(make_outputs(logits), [0, 0])], classes=("no", "yes", "what"))
+    boxes = np.full((2, 1, 4), 0.5)
+    boxes[0, 0, 1] = np.nan
+    outputs = make_outputs(logits, boxes)
+    first, second = rows_of([(outputs, [0, 0])], classes=("no", "yes", "what"))
+    assert [first["y_min_1"], first["x_min_1"], second["x_min_1"]] == ["0.5", "", "0.5"]
     assert (first["predicted"], first["probability"], first["after_0"]) == ("", "", "no")
     assert (first["after_1"], second["after_1"]) == ("", "no")
 

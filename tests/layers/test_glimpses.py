@@ -106,6 +106,17 @@ def test_regions_at_the_edges_read_nothing_outside_of_the_image():
         assert tf.reduce_min(views) > 0.999
 
 
+@pytest.mark.parametrize("_every_way_of_reading", [runtime.TENSORFLOW], indirect=True)
+@pytest.mark.parametrize("kind", [np.float32, np.uint8])
+def test_of_a_region_that_is_no_number_there_is_nothing_to_see(kind):
+    """As of a network that has diverged; its loss is then no number either, which is told."""
+    images, affine = np.ones((3, 20, 30, 3), kind), regions(3)
+    affine[1] = np.nan
+    views = glimpses.sample_glimpses(tf.constant(images), tf.constant(affine), RESOLUTION)
+    assert np.isnan(views[1]).all()
+    assert np.isfinite(views[0]).all() and np.isfinite(views[2]).all()
+
+
 def test_gradients_are_those_of_eq_1_and_2():
     images, affine = noise(6, 33, 47), regions(6)
     upstream = np.random.default_rng(3).uniform(-1, 1, (6, *RESOLUTION, 3))

@@ -69,6 +69,11 @@ class AttentionPolicy:
         self._sums[name] = self._sums.get(name, 0.0) + values.sum(axis=0)
 
 
+def without_nan(boxes: np.ndarray) -> np.ndarray:
+    """(.., 4) boxes; those that are no numbers, of a network that has diverged, are made empty."""
+    return np.where(np.isnan(boxes).any(axis=-1, keepdims=True), 0, boxes)
+
+
 def union_areas(boxes: np.ndarray) -> np.ndarray:
     """Areas of the unions of the first 1, .. k boxes of each image, exactly.
 
@@ -76,11 +81,13 @@ def union_areas(boxes: np.ndarray) -> np.ndarray:
     which a box covers wholly or not at all.
 
     Args:
-      boxes: (n, k, 4) as (y_min, x_min, y_max, x_max); inside out counts as empty.
+      boxes: (n, k, 4) as (y_min, x_min, y_max, x_max); inside out counts as empty, and so do those
+        that are no numbers.
 
     Returns:
       (n, k), in the square of the boxes' unit.
     """
+    boxes = without_nan(boxes)
     rows = np.sort(boxes[..., 0::2].reshape(len(boxes), -1), axis=1)
     columns = np.sort(boxes[..., 1::2].reshape(len(boxes), -1), axis=1)
     areas = np.diff(rows)[:, :, np.newaxis] * np.diff(columns)[:, np.newaxis]

@@ -1,6 +1,7 @@
 """Pictures of where a network looks: the paper's figure 4, and boxes on images for TensorBoard."""
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from tnet_tf.batch import Batch
-from tnet_tf.evaluation.predictions import log_probabilities
+from tnet_tf.evaluation.attention_policy import without_nan
+from tnet_tf.evaluation.predictions import NONE, log_probabilities, predicted_classes
 from tnet_tf.evaluation.tables import shortened
 from tnet_tf.outputs import Outputs
 
@@ -50,6 +52,7 @@ def attention_figure(
       most_crops: regions beyond these are drawn on the image only; the last caption says how many.
       gazes: by name, what the network made of the images looking elsewhere; as `outputs`.
     """
+    outputs = _drawable(outputs)
     count, locations = outputs.boxes.shape[:2]
     images = to_uint8(batch.images)
     height, width = images.shape[1:3]
@@ -57,7 +60,7 @@ def attention_figure(
     view_height, view_width = base_resolution or (height, width)
     # Even a tall image's column leaves room for the names of its classes.
     whole = max(width / height, 0.9)
-    gazes = dict(gazes or {}) if crops else {}
+    gazes = {name: _drawable(seen) for name, seen in (gazes or {}).items()} if crops else {}
     widths = [whole, *[max(view_width / view_height, 0.5)] * crops, *[whole] * len(gazes)]
     figure = Figure(
         figsize=(sum(widths) * _ROW_INCHES + 0.4, count * (_ROW_INCHES + 0.45)),
@@ -84,9 +87,14 @@ def attention_figure(
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG file, in less detail where it would have too many pixels to draw."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=min(110, 32000 / max(figure.get_size_inches())))
+    """The figure as a PNG file, in less detail where it would have too many pixels to draw.
+
+    Characters that the font lacks, in names of classes, become empty frames.
+    """
+    buffer, resolution = io.BytesIO(), min(110, 32000 / max(figure.get_size_inches()))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        figure.savefig(buffer, format="png", dpi=resolution)
     return buffer.getvalue()
 
 
@@ -104,7 +112,8 @@ def attended_image(images: Any, boxes: Any) -> np.ndarray:
     height, width = pictures.shape[1:3]
     line = max(1, round(min(height, width) / 100))
     # Edges as pixel indices: the box is what lies from the first up to, not including, the second.
-    edges = np.rint(np.clip(boxes, 0, 1) * np.array([height, width, height, width])).astype(int)
+    shares = without_nan(np.clip(boxes, 0, 1))
+    edges = np.rint(shares * np.array([height, width, height, width])).astype(int)
     for picture, regions in zip(pictures, edges, strict=True):
         for order, (top, left, bottom, right) in reversed(list(enumerate(regions))):
             colour = _rgb(COLOURS[order % len(COLOURS)])
@@ -117,6 +126,10 @@ def attended_image(images: Any, boxes: Any) -> np.ndarray:
 def to_uint8(images: Any) -> np.ndarray:
     """Float pixels in [-1, 1] as new uint8 ones in 0 .. 255."""
     return np.rint((np.clip(np.asarray(images, np.float32), -1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def _drawable(outputs: Outputs) -> Outputs:
+    return outputs._replace(boxes=without_nan(outputs.boxes))
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
@@ -181,10 +194,11 @@ def _draw_title(
     axes: Axes, caption: str, logits: np.ndarray, label: int, names: Sequence[str]
 ) -> None:
     """Below the caption the predicted class and its probability; green if right, red if wrong."""
-    predicted = int(np.argmax(logits))
+    predicted = int(predicted_classes(logits))
     probability = np.exp(log_probabilities(logits)[predicted])
+    said = "nothing finite" if predicted == NONE else f"{names[predicted]} ({probability:.0%})"
     axes.set_title(
-        f"{caption}\npredicted: {names[predicted]} ({probability:.0%})",
+        f"{caption}\npredicted: {said}",
         fontsize=8.5,
         loc="left",
         parse_math=False,

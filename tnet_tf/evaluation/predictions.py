@@ -34,7 +34,7 @@ def log_probabilities(logits: np.ndarray) -> np.ndarray:
 class PredictionRows:
     """Writes what was predicted of every image, as its batch comes.
 
-    Columns of the CSV, with L the locations attended; a prediction that is not a number is empty:
+    Columns of the CSV, with L the locations attended; what is not a number is empty:
       index: the image's place in the split, from 0.
       (named after the feature): what the image is called in its record, where it has a name.
       true: class.
@@ -81,7 +81,7 @@ class PredictionRows:
                     self._classes[batch.labels[row]],
                     *self._best(logits, top),
                     *(self._classes[predicted] for predicted in after[row]),
-                    *(f"{edge:.6g}" for edge in outputs.boxes[row].ravel()),
+                    *("" if np.isnan(e) else f"{e:.6g}" for e in outputs.boxes[row].ravel()),
                 ]
             )
             self._images += 1

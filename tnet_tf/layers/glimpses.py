@@ -5,6 +5,7 @@ in -1 .. 1, where -1 and 1 are the centres of the first and the last pixel (eq. 
 region sampled at the base resolution, its first and last samples on the region's ends.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from tnet_tf.layers import runtime
@@ -27,7 +28,8 @@ def sample_glimpses(images: tf.Tensor, affine: tf.Tensor, resolution: tuple[int,
 
     Args:
       images: (n, H, W, C), float in [-1, 1], or uint8 in 0 .. 255.
-      affine: (n, 3) float32, regions inside of the image.
+      affine: (n, 3) float32, regions inside of the image; of those that are no numbers, as in a
+        network that has diverged, the samples are NaN, too.
       resolution: height and width (h, w) to sample at.
 
     Returns:
@@ -39,8 +41,11 @@ def sample_glimpses(images: tf.Tensor, affine: tf.Tensor, resolution: tuple[int,
         rows = _taps(corners[:, 0], corners[:, 2], resolution[0], height)
         columns = _taps(corners[:, 1], corners[:, 3], resolution[1], width)
         return gather_bilinear(images, tf.range(tf.shape(images)[0]), rows, columns)
-    numbers = tf.range(tf.shape(images)[0])
-    views = tf.image.crop_and_resize(images, corners, numbers, resolution)
+    numbers, unknown = tf.range(tf.shape(images)[0]), tf.reduce_any(tf.math.is_nan(corners), axis=1)
+    # The kernel fails where it is given a NaN.
+    known = tf.where(unknown[:, tf.newaxis], 0.0, corners)
+    views = tf.image.crop_and_resize(images, known, numbers, resolution)
+    views = tf.where(tf.reshape(unknown, (-1, 1, 1, 1)), np.nan, views)
     return views / 127.5 - 1.0 if images.dtype == tf.uint8 else views
 
 
