@@ -16,6 +16,4 @@ def decode(encoded: bytes | tf.Tensor, channels: int = 3) -> tf.Tensor:
     Raises:
       tf.errors.InvalidArgumentError: the image is damaged or of another format.
     """
-    image = tf.io.decode_image(encoded, channels=channels, expand_animations=False)
-    image.set_shape((None, None, channels))
-    return image
+    return tf.io.decode_image(encoded, channels=channels, expand_animations=False)
