@@ -152,6 +152,7 @@ def test_memory_is_measured_and_input_where_records_are_prepared(folder):
         ("--forms=cpu,gpu", "--forms=gpu is unknown; there are savedmodel, litert, onnx"),
         ("--side_lengths=0", "--side_lengths must be positive"),
         ("--training_steps=-1", "--training_steps must not be negative"),
+        ("--model=mgnet", "--model=mgnet learns by --rule=joint_classifiers, not by --rule=rein"),
         ("--benchmark_dir=", "--benchmark_dir is empty"),
         ("--classes=0", "how many classes has folder/pets? give --classes, or prepare it: python"),
         ("--against=missing.flags", "missing.flags"),

@@ -90,6 +90,8 @@ def _networks(config: Config) -> dict[str, Network]:
         for form in each.benchmark.forms:
             formats.check_installed(form)
         each.check_model()
+        if each.benchmark.training_steps:
+            each.check_rule()
         name = Run(each.train.run_dir).name
         if name in networks:
             raise UserError(

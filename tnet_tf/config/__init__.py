@@ -75,22 +75,29 @@ class Config:
         """
         self.check_model()
         self.learning.check()
+        self.check_rule()
         self.train.check()
         require(
             self.learning.per_feature_levels <= self.model.levels,
             f"--per_feature_levels={self.learning.per_feature_levels} is more than the "
             f"{self.model.levels} levels that --locations makes",
         )
-        model, rule = self.model.model, self.learning.rule
-        fitting = rules_of(model)
-        require(
-            rule in fitting,
-            f"--model={model} learns by --rule={' or '.join(fitting)}, not by --rule={rule}",
-        )
         require(
             self.learning.monte_carlo_samples == 1 or self.model.sampling == "without_replacement",
             "--monte_carlo_samples above 1 repeats the same locations under --sampling=top_k; "
             "use --sampling=without_replacement",
+        )
+
+    def check_rule(self) -> None:
+        """Checks that the network learns by the rule.
+
+        Raises:
+          UserError: names the rules by which it does.
+        """
+        model, rule, fitting = self.model.model, self.learning.rule, rules_of(self.model.model)
+        require(
+            rule in fitting,
+            f"--model={model} learns by --rule={' or '.join(fitting)}, not by --rule={rule}",
         )
 
     def to_json(self) -> str:
