@@ -11,9 +11,8 @@ import os
 # TensorFlow's remarks on itself would bury what commands say. It reads this when it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from tnet_tf.config import DataConfig, LearningConfig, ModelConfig, TrainConfig
+from tnet_tf.config import Config, DataConfig, LearningConfig, ModelConfig, TrainConfig
 from tnet_tf.errors import UserError
-from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.bagnet import BagNet77
 from tnet_tf.models.efficientnet import EfficientNet
@@ -27,12 +26,12 @@ from tnet_tf.models.weights.load import LoadReport, load_pretrained
 from tnet_tf.outputs import Outputs
 from tnet_tf.serving import keras_export  # noqa: F401
 from tnet_tf.training import keras_fit  # noqa: F401
-from tnet_tf.training.optimizers import make_groups
-from tnet_tf.training.step import TrainStep
+from tnet_tf.training.step import make_train_step
 
 __all__ = [
     "Backbone",
     "BagNet77",
+    "Config",
     "DataConfig",
     "EfficientNet",
     "FeedForward",
@@ -43,12 +42,10 @@ __all__ = [
     "Outputs",
     "PlainCNN",
     "ResNet",
-    "RewardBaseline",
     "TNet",
     "TrainConfig",
-    "TrainStep",
     "UserError",
     "build_model",
     "load_pretrained",
-    "make_groups",
+    "make_train_step",
 ]

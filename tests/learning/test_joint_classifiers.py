@@ -5,7 +5,7 @@ import tensorflow as tf
 from tests.networks import TINY_MGNET, build
 from tnet_tf.config import LearningConfig
 from tnet_tf.learning.cross_entropy import cross_entropy, reward
-from tnet_tf.learning.joint_classifiers import joint_classifiers
+from tnet_tf.learning.joint_classifiers import JointClassifiers
 from tnet_tf.outputs import Outputs
 
 LABELS = np.array([3, 0, 0, 1, 2])
@@ -44,7 +44,7 @@ def entropy(logits):
 def test_terms_are_eq_6_to_8(glimpses, alpha, glimpse_loss):
     outputs = outputs_of(glimpses)
     config = LearningConfig(glimpse_weight=alpha, glimpse_loss=glimpse_loss)
-    terms, mean_reward = joint_classifiers(outputs, tf.constant(LABELS), config)
+    terms, mean_reward = JointClassifiers(config).terms(outputs, tf.constant(LABELS))
 
     first = 0 if glimpse_loss == "all" else 1
     # With no glimpse to be classified alone, all that counts is the global classifier.
@@ -63,7 +63,7 @@ def test_terms_are_eq_6_to_8(glimpses, alpha, glimpse_loss):
 def test_of_one_look_the_rule_is_cross_entropy(changes, glimpse_loss):
     outputs = build(TINY_MGNET, **changes)(tf.random.uniform((5, 40, 40, 3)))
     config = LearningConfig(glimpse_loss=glimpse_loss, glimpse_weight=0.3)
-    terms, _ = joint_classifiers(outputs, tf.constant(LABELS), config)
+    terms, _ = JointClassifiers(config).terms(outputs, tf.constant(LABELS))
     expected = entropy(outputs.logits).mean()
     if glimpse_loss == "all":  # MGNet has a classifier of its own for glimpses.
         expected = 0.7 * expected + 0.3 * entropy(outputs.feature_logits).mean()
@@ -77,7 +77,7 @@ def test_gradients_pull_every_prediction_towards_its_label():
     sources = [outputs.logits_by_count, outputs.feature_logits]
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        terms, _ = joint_classifiers(outputs, labels, LearningConfig(glimpse_weight=0.6))
+        terms, _ = JointClassifiers(LearningConfig(glimpse_weight=0.6)).terms(outputs, labels)
         loss = tf.add_n(terms)
     wanted = tf.one_hot(labels, 4)[:, tf.newaxis]
     errors = [tf.nn.softmax(logits) - wanted for logits in sources]
@@ -101,9 +101,8 @@ def test_both_classifiers_are_smoothed_and_weighted():
     outputs, weights = outputs_of(3), np.array([0.5, 2, 0, 1, 4])
     config = LearningConfig(glimpse_weight=0.6, label_smoothing=0.3)
     labels = tf.constant(LABELS)
-    terms, mean_reward = joint_classifiers(
-        outputs, labels, config, tf.constant(weights, tf.float32)
-    )
+    image_weights = tf.constant(weights, tf.float32)
+    terms, mean_reward = JointClassifiers(config).terms(outputs, labels, image_weights)
 
     def expected(logits):
         log_p = np.float64(tf.nn.log_softmax(logits))
@@ -114,4 +113,4 @@ def test_both_classifiers_are_smoothed_and_weighted():
     of_all, of_single = outputs.logits_by_count, outputs.feature_logits[:, 1:]
     np.testing.assert_allclose(terms.global_classifier, 0.4 * expected(of_all), rtol=1e-5)
     np.testing.assert_allclose(terms.glimpse_classifier, 0.6 * expected(of_single), rtol=1e-5)
-    assert mean_reward == joint_classifiers(outputs, labels, LearningConfig())[1]
+    assert mean_reward == JointClassifiers(LearningConfig()).terms(outputs, labels)[1]

@@ -12,7 +12,7 @@ from tnet_tf.layers.sampling import log_probs_without_replacement
 from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.learning.contrastive import contrastive_loss
 from tnet_tf.learning.cross_entropy import reward
-from tnet_tf.learning.reinforce import learning_rule
+from tnet_tf.learning.reinforce import Reinforce
 from tnet_tf.models.plain_cnn import PlainCNN
 from tnet_tf.models.tnet import TNet
 from tnet_tf.outputs import Outputs
@@ -41,6 +41,13 @@ def outputs_of(values):
     )
 
 
+def terms(outputs, labels, config=None, image_weights=None, baseline=0.5):
+    """Loss terms and mean reward by the rule at a value of its baseline."""
+    rule = Reinforce(config or LearningConfig())
+    rule.baseline.value.assign(baseline)
+    return rule.terms(outputs, labels, image_weights)
+
+
 @pytest.mark.parametrize("setting", ["imagenet", "fmow_448", "fmow_896", "cub"])
 def test_loss_gradients_and_baseline_are_the_published_ones(setting):
     with np.load(FOLDER / f"loss_{setting}.npz") as file:
@@ -56,17 +63,17 @@ def test_loss_gradients_and_baseline_are_the_published_ones(setting):
         lambda_r=float(golden["lambda_r"]),
         per_feature_levels=int(golden["per_feature_levels"]),
     )
-    baseline = RewardBaseline()
-    baseline.value.assign(float(golden["baseline_before"]))
+    rule = Reinforce(config)
+    rule.baseline.value.assign(float(golden["baseline_before"]))
     labels = tf.constant(golden["labels"])
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        terms, mean_reward = learning_rule(outputs_of(inputs), labels, baseline.value, config)
-        loss = tf.add_n(terms)
-    baseline.update(mean_reward)
+        loss_terms, mean_reward = rule.terms(outputs_of(inputs), labels)
+        loss = tf.add_n(loss_terms)
+    rule.update(mean_reward)
 
     np.testing.assert_allclose(loss, golden["loss"], rtol=1e-5)
-    np.testing.assert_allclose(baseline.value, golden["baseline_after"], rtol=1e-5)
+    np.testing.assert_allclose(rule.state["baseline"], golden["baseline_after"], rtol=1e-5)
     gradients = tape.gradient(loss, inputs, unconnected_gradients="zero")
     for key, gradient in gradients.items():
         expected = golden[f"grad_{key}"]
@@ -82,21 +89,19 @@ def test_without_locations_the_rule_is_plain_cross_entropy():
     model = build(model="feedforward")
     images, labels = tf.random.uniform((5, 40, 40, 3)), tf.constant([0, 1, 2, 3, 0])
     outputs = model(images)
-    terms, mean_reward = learning_rule(outputs, labels, tf.constant(0.5), LearningConfig())
+    found, mean_reward = terms(outputs, labels)
     log_p = tf.nn.log_softmax(outputs.logits).numpy()
     np.testing.assert_allclose(
-        tf.add_n(terms), -log_p[np.arange(5), labels.numpy()].mean(), rtol=1e-5
+        tf.add_n(found), -log_p[np.arange(5), labels.numpy()].mean(), rtol=1e-5
     )
-    assert terms.reinforce == terms.feature_reinforce == 0
+    assert found.reinforce == found.feature_reinforce == 0
     expected = float(tf.reduce_mean(reward(outputs.logits, labels)))
     assert float(mean_reward) == pytest.approx(expected)
 
 
 def test_the_reward_is_the_sequence_s_where_no_location_is_regularised():
     outputs, labels = build()(tf.random.uniform((64, 64, 64, 3))), tf.range(64) % 4
-    _, mean_reward = learning_rule(
-        outputs, labels, tf.constant(0.5), LearningConfig(per_feature_levels=1)
-    )
+    _, mean_reward = terms(outputs, labels, LearningConfig(per_feature_levels=1))
     assert float(mean_reward) == float(tf.reduce_mean(reward(outputs.logits, labels)))
 
 
@@ -148,7 +153,8 @@ def test_the_sampled_gradient_is_unbiased():
     assert np.abs(exact).max() > 1e-2
 
     samples, runs = 32, 400
-    config = LearningConfig(lambda_f=1.0, lambda_c=1.0, lambda_r=1.0)
+    rule = Reinforce(LearningConfig(lambda_f=1.0, lambda_c=1.0, lambda_r=1.0))
+    rule.baseline.value.assign(0.4)
     images, labels = tf.repeat(image, samples, axis=0), tf.zeros((samples,), tf.int32)
 
     @tf.function
@@ -156,8 +162,8 @@ def test_the_sampled_gradient_is_unbiased():
         """The update from `samples` sequences, as the training step computes it."""
         with keyed_randomness(key), tf.GradientTape() as tape:
             outputs = model(images, training=True)
-            terms, _ = learning_rule(outputs, labels, tf.constant(0.4), config)
-        return tape.gradient(terms.reinforce, weights)
+            found, _ = rule.terms(outputs, labels)
+        return tape.gradient(found.reinforce, weights)
 
     # The loss falls where the reward rises.
     estimates = np.stack([-flat(sampled(tf.constant([7, run]))) for run in range(runs)])
@@ -195,11 +201,9 @@ def test_smoothing_and_image_weights_change_the_cross_entropy_alone():
     outputs = build()(tf.random.uniform((6, 64, 64, 3)))
     labels, weights = np.array([0, 1, 2, 3, 0, 1]), np.array([2, 0, 1, 0.5, 3, 1])
     config = LearningConfig(label_smoothing=0.2)
-    baseline = tf.constant(0.5)
-    found, mean_reward = learning_rule(
-        outputs, tf.constant(labels), baseline, config, tf.constant(weights, tf.float32)
-    )
-    plain, plain_reward = learning_rule(outputs, tf.constant(labels), baseline, LearningConfig())
+    image_weights = tf.constant(weights, tf.float32)
+    found, mean_reward = terms(outputs, tf.constant(labels), config, image_weights)
+    plain, plain_reward = terms(outputs, tf.constant(labels))
     assert found.reinforce == plain.reinforce != 0
     assert found.feature_reinforce == plain.feature_reinforce != 0
     assert mean_reward == plain_reward

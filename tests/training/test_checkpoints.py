@@ -5,14 +5,16 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from tests.networks import shallow
 from tests.training.runs import saved_state, short_run
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError
 from tnet_tf.inputs import catalog
 from tnet_tf.models.weights.names import variable_names
 from tnet_tf.run import Run
-from tnet_tf.training.checkpoints import check_config, keep_config, load_model
+from tnet_tf.training.checkpoints import Checkpoints, check_config, keep_config, load_model
 from tnet_tf.training.trainer import Trainer
 
 DATA = "ckpt-4.data-00000-of-00001"
@@ -52,7 +54,7 @@ def assert_equal_weights(one, other):
 def state(trainer):
     """Everything but the weights that training depends on."""
     return [
-        trainer.train_step.baseline.value.numpy(),
+        *(variable.numpy() for variable in trainer.train_step.rule.state.values()),
         trainer.step.numpy(),
         trainer.best.numpy(),
         *(v.numpy() for group in trainer.train_step.groups for v in group.optimizer.variables),
@@ -87,6 +89,29 @@ def test_a_run_without_extras_saves_no_state_of_theirs(finished):
     """Checkpoints of runs from before there were any fit those of today."""
     saved = {name.split("/")[0] for name in saved_state(finished.run.folder)}
     assert saved == {"model", "optimizers", "baseline", "step", "best", "classes"}
+
+
+def test_a_run_with_the_baseline_of_earlier_versions_goes_on(tmp_path):
+    """All their runs have one; today only those whose rule uses it."""
+    before, now, step = shallow(), shallow(), tf.Variable(0)
+    Checkpoints(Run(tmp_path), before, {}, step=tf.Variable(3), baseline=tf.Variable(0.3)).save(3)
+    for number in (3, 4):
+        checkpoints = Checkpoints(Run(tmp_path), now, {}, step=step)
+        assert checkpoints.restore()
+        assert step.numpy() == number
+        assert_equal_weights(now, before)
+        step.assign_add(1)
+        checkpoints.save(number + 1)
+    restored = tf.Variable(0.0)
+    assert Checkpoints(Run(tmp_path), now, {}, step=step, baseline=restored).restore()
+    assert restored.numpy() == np.float32(0.3)
+
+
+def test_a_checkpoint_with_state_that_nothing_takes_is_refused(tmp_path):
+    model, step = shallow(), tf.Variable(0)
+    Checkpoints(Run(tmp_path), model, {}, step=step, temperature=tf.Variable(1.0)).save(1)
+    with pytest.raises(UserError, match="ckpt-1 does not fit this network"):
+        Checkpoints(Run(tmp_path), model, {}, step=step).restore()
 
 
 def test_the_last_model_is_loaded_with_all_its_weights(finished, config):

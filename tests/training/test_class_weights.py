@@ -8,6 +8,7 @@ from tests.training.runs import short_run
 from tnet_tf.config import LearningConfig
 from tnet_tf.errors import UserError
 from tnet_tf.inputs import catalog, pipeline
+from tnet_tf.learning.learning_rule import learning_rule
 from tnet_tf.training.class_weights import balanced, class_weights
 from tnet_tf.training.objective import Objective
 
@@ -54,23 +55,23 @@ def test_given_weights_are_one_for_each_class(dataset):
 def test_the_loss_is_the_mean_of_the_images_losses_times_their_class_s_weights(rule):
     outputs = build(model="feedforward")(tf.random.uniform((5, 40, 40, 3)))
     labels, per_class = np.array([3, 1, 1, 0, 2]), (0.5, 2.0, 1.0, 3.0)
-    config = LearningConfig(rule=rule)
+    rule = learning_rule(LearningConfig(rule=rule))
     log_p = np.float64(tf.nn.log_softmax(outputs.logits))
     per_image = np.take(per_class, labels)
     losses = -log_p[np.arange(5), labels]
 
     def loss(objective, image_weights=None):
-        terms, _ = objective(outputs, tf.constant(labels), tf.constant(0.5), image_weights)
+        terms, _ = objective(outputs, tf.constant(labels), image_weights)
         return sum(terms.values())
 
-    weighted = Objective(config, [], per_class)
+    weighted = Objective(rule, [], per_class)
     np.testing.assert_allclose(loss(weighted), (per_image * losses).mean(), rtol=1e-5)
     own = np.array([1, 0, 2, 1, 0.5])
     np.testing.assert_allclose(
         loss(weighted, tf.constant(own, tf.float32)), (own * per_image * losses).mean(), rtol=1e-5
     )
     np.testing.assert_allclose(
-        loss(Objective(config, []), tf.constant(own, tf.float32)),
+        loss(Objective(rule, []), tf.constant(own, tf.float32)),
         (own * losses).mean(),
         rtol=1e-5,
     )

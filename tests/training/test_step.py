@@ -9,14 +9,12 @@ from tests.networks import build
 from tnet_tf.batch import Batch
 from tnet_tf.config import Config, LearningConfig, TrainConfig
 from tnet_tf.layers.normalization import BatchNormalization
-from tnet_tf.learning.baseline import RewardBaseline
-from tnet_tf.learning.reinforce import learning_rule
+from tnet_tf.learning.reinforce import Reinforce
 from tnet_tf.models.precision import computing_in
 from tnet_tf.models.weights.names import variable_names
 from tnet_tf.training.devices import make_strategy
-from tnet_tf.training.optimizers import make_groups
 from tnet_tf.training.schedules import learning_rate_schedule
-from tnet_tf.training.step import TrainStep, build_step
+from tnet_tf.training.step import make_train_step
 
 SGD = TrainConfig(optimizer="sgd", learning_rate=0.01, train_steps=100)
 
@@ -35,12 +33,10 @@ def make_step(train=None, learning=None, pretrained=(), seed=0, make_network=bui
     if make_network is build:
         model = {"normalization": "per_level", **model}
     network = make_network(**model)
-    names = {n: v for n, v in variable_names(network).items() if v.trainable}
     train = train or TrainConfig(optimizer="sgd", learning_rate=0.05, train_steps=100)
-    groups = make_groups(names, pretrained, steps=train.train_steps, config=train)
-    counter = tf.Variable(0, dtype=tf.int64, trainable=False)
-    learning = learning or LearningConfig()
-    return TrainStep(network, groups, RewardBaseline(), counter, learning, seed)
+    train = dataclasses.replace(train, seed=seed)
+    config = Config(learning=learning or LearningConfig(), train=train)
+    return make_train_step(network, config, train.train_steps, pretrained)
 
 
 def weights(step):
@@ -57,7 +53,7 @@ def trained(devices, learning, train, count=4, **model):
         convolution.activation = keras.activations.silu
     data = strategy.experimental_distribute_dataset(batches(count))
     losses = [step(batch)["loss"].numpy() for batch in data]
-    return np.array(losses), weights(step), step.baseline.value.numpy()
+    return np.array(losses), weights(step), step.rule.state["baseline"].numpy()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +114,7 @@ def test_a_repeated_batch_is_learned_in_other_precisions(precision):
     train = TrainConfig(learning_rate=3e-3, train_steps=100, precision=precision)
     with computing_in(precision):
         network = build(normalization="per_level")
-    step = build_step(network, Config(train=train), steps=100)
+    step = make_train_step(network, Config(train=train), steps=100)
     features, _ = network.feature_extraction(tf.zeros((1, 32, 32, 3)))
     assert features.dtype == precision
     (batch,) = batches(1)
@@ -211,7 +207,7 @@ def test_samples_of_an_image_are_sequences_of_their_own_and_averaged(monkeypatch
     sequences = outputs.boxes.numpy().reshape(8, 3, -1)
     assert (sequences != sequences[:, :1]).any(axis=(1, 2)).mean() > 0.5
     labels = tf.repeat(batch.labels, 3)
-    terms, mean_reward = learning_rule(outputs, labels, tf.constant(0.5), learning)
+    terms, mean_reward = Reinforce(learning).terms(outputs, labels)
     np.testing.assert_allclose(metrics["loss"], tf.add_n(terms), rtol=1e-5)
     np.testing.assert_allclose(metrics["reward"], mean_reward, rtol=1e-5)
 

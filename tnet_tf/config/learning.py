@@ -2,19 +2,35 @@
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 from tnet_tf.config.setting import Part, require, require_finite, setting
 
-# Learning rules and the networks that learn by them, the usual ones first; new rules are rows.
-RULES: dict[str, tuple[str, ...]] = {
-    "reinforce": ("tnet", "feedforward"),
-    "joint_classifiers": ("mgnet", "feedforward"),
+
+class Rule(NamedTuple):
+    """A learning rule.
+
+    Attributes:
+      implementation: its class, as 'module:class'; settings can't import what reads them.
+      networks: those that learn by it, values of --model.
+    """
+
+    implementation: str
+    networks: tuple[str, ...]
+
+
+# Learning rules by name; the first of a network's rules is its usual one. New rules are rows.
+RULES: dict[str, Rule] = {
+    "reinforce": Rule("tnet_tf.learning.reinforce:Reinforce", ("tnet", "feedforward")),
+    "joint_classifiers": Rule(
+        "tnet_tf.learning.joint_classifiers:JointClassifiers", ("mgnet", "feedforward")
+    ),
 }
 
 
 def rules_of(model: str) -> tuple[str, ...]:
     """Names of the rules by which a network learns, its usual one first."""
-    return tuple(rule for rule, models in RULES.items() if model in models)
+    return tuple(name for name, rule in RULES.items() if model in rule.networks)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +39,9 @@ class LearningConfig:
 
     rule: str = setting(
         "reinforce",
-        "Learning rule: 'reinforce', TNet's; 'joint_classifiers', MGNet's. Both are plain "
-        "cross-entropy for feed-forward networks.",
+        "Learning rule, with the networks that learn by it: "
+        + ", ".join(f"'{name}' ({', '.join(rule.networks)})" for name, rule in RULES.items())
+        + ". For feed-forward networks, 'reinforce' and 'joint_classifiers' are cross-entropy.",
         choices=tuple(RULES),
         usual=True,
     )

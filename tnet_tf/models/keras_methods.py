@@ -102,7 +102,7 @@ class KerasMethods(keras.Model):
         fitting = config.pop("fitting")
         self.compile(**keras.saving.deserialize_keras_object(config))
         self._fitting = self.fitting.from_config(self, fitting)
-        self.optimizer.build(self.trainable_variables)
+        self.optimizer.build(self._fitting.trained)
 
     def export(
         self,

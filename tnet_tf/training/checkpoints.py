@@ -1,7 +1,7 @@
 """What a run leaves on disk: resumable checkpoints, the best model, the settings.
 
     config.json      settings of the run
-    checkpoints/     state of training: weights, optimisers, baseline, step, best accuracy
+    checkpoints/     state of training: weights, optimisers, the rule's, step, best accuracy
     best.keras       the model that did best on the validation split
 
 Every file is written beside its place and then moved there, so a crash or a full disk leaves the
@@ -33,7 +33,10 @@ from tnet_tf.training.run_settings import (
     read_settings,
 )
 
-_CLASSES = "classes/.ATTRIBUTES/VARIABLE_VALUE"
+_VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
+_CLASSES = f"classes/{_VALUE}"
+# State that runs of earlier versions have whatever their rule, and today's only where it is used.
+_RETIRED = ("baseline",)
 # What a checkpoint calls the weights, and their moving average where a run keeps one.
 _WEIGHTS, _AVERAGE = "model", "average"
 
@@ -82,6 +85,7 @@ class Checkpoints:
             return False
         read_everything(latest)
         try:
+            self._take_in_retired(latest)
             self.checkpoint.restore(latest).assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise UserError(
@@ -89,6 +93,13 @@ class Checkpoints:
                 "settings it was made with, or another --run_dir"
             ) from error
         return True
+
+    def _take_in_retired(self, latest: str) -> None:
+        """Lets a run go on that has state which today's has not: it is kept, and without effect."""
+        saved = tf.train.load_checkpoint(latest)
+        for name in _RETIRED:
+            if saved.has_tensor(f"{name}/{_VALUE}") and not hasattr(self.checkpoint, name):
+                setattr(self.checkpoint, name, tf.Variable(0.0, trainable=False))
 
     def save(self, step: int) -> None:
         """Saves the state as the checkpoint of `step`.

@@ -9,14 +9,14 @@ import tensorflow as tf
 from tnet_tf.config import LearningConfig
 from tnet_tf.errors import UserError
 from tnet_tf.layers.randomness import keyed_randomness
-from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.keras_methods import KerasMethods
 from tnet_tf.training.objective import Objective
+from tnet_tf.training.rule_of_network import rule_of, trained_weights
 
 
 class KerasFit:
-    """A compiled network's way of learning: objective and reward baseline.
+    """A compiled network's way of learning: its rule, with the rule's state, and its objective.
 
     Args:
       model: the network; it has the optimiser and the metrics.
@@ -32,15 +32,15 @@ class KerasFit:
     ):
         self.model, self.seed = model, seed
         self.learning = learning or LearningConfig(rule=model.rules[0])
-        if self.learning.rule not in model.rules:
-            raise UserError(
-                f"{type(model).__name__} learns by the rule {' or '.join(model.rules)}, not by "
-                f"{self.learning.rule}; compile it with learning=LearningConfig(rule=..)"
-            )
+        self.rule = rule_of(model, self.learning)
         self.learning.check()
-        self.objective = Objective(self.learning, model.trainable_variables)
-        self.baseline = RewardBaseline()
+        self.objective = Objective(self.rule, self.trained)
         self.reward = keras.metrics.Mean("reward")
+
+    @property
+    def trained(self) -> list[keras.Variable]:
+        """The weights that learn, those that Keras's optimiser has state of."""
+        return list(trained_weights(self.model, self.rule).values())
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Learns from a batch; on a strategy, from this replica's share of it.
@@ -61,22 +61,22 @@ class KerasFit:
         weights = None if weights is None else tf.repeat(weights, samples, 0)
         with tf.GradientTape() as tape, keyed_randomness(key):
             outputs = self.model(images, training=True)
-            terms, reward = self.objective(outputs, labels, self.baseline.value, weights)
+            terms, reward = self.objective(outputs, labels, weights)
             loss = tf.add_n(list(terms.values()))
             # Gradients are summed over replicas, so each contributes its share of the mean.
             scaled = optimizer.scale_loss(loss / replicas.num_replicas_in_sync)
-        variables = self.model.trainable_variables
+        variables = self.trained
         gradients = tape.gradient(scaled, [variable.value for variable in variables])
         pairs = zip(gradients, variables, strict=True)
         optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
-        self.baseline.update(reward)
+        self.rule.update(reward)
         return self._record(outputs.logits, labels, weights, loss, reward)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Measures a batch without learning from it: the same loss, without noise; metrics."""
         images, labels, weights = self._parts(data)
         outputs = self.model(images, training=False)
-        terms, reward = self.objective(outputs, labels, self.baseline.value, weights)
+        terms, reward = self.objective(outputs, labels, weights)
         loss = tf.add_n(list(terms.values()))
         return self._record(outputs.logits, labels, weights, loss, reward)
 
@@ -114,18 +114,16 @@ class KerasFit:
         return self.model.get_metrics_result()
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments and the baseline, as JSON holds them."""
-        return {
-            "learning": dataclasses.asdict(self.learning),
-            "seed": self.seed,
-            "baseline": float(self.baseline.value.numpy()),
-        }
+        """Constructor arguments and the rule's state, as JSON holds them."""
+        state = {name: variable.numpy().tolist() for name, variable in self.rule.state.items()}
+        return {"learning": dataclasses.asdict(self.learning), "seed": self.seed, **state}
 
     @classmethod
     def from_config(cls, model: Classifier, config: dict[str, Any]) -> "KerasFit":
         """What `get_config` describes, for a network just loaded."""
         fitting = cls(model, LearningConfig(**config["learning"]), config["seed"])
-        fitting.baseline.value.assign(config["baseline"])
+        for name, variable in fitting.rule.state.items():
+            variable.assign(config[name])
         return fitting
 
 

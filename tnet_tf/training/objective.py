@@ -1,33 +1,21 @@
 """What training minimises: the learning rule's terms and the penalties beside them."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-from tnet_tf.config import LearningConfig
 from tnet_tf.learning.contrastive import contrastive_loss
-from tnet_tf.learning.joint_classifiers import joint_classifiers
+from tnet_tf.learning.learning_rule import LearningRule
 from tnet_tf.learning.regularization import sum_of_squares
-from tnet_tf.learning.reinforce import learning_rule
 from tnet_tf.outputs import Outputs
-
-# A rule takes outputs, labels, baseline, settings and the images' weights or None, and gives its
-# terms, a named tuple, and the mean reward; new rules are rows.
-RULES: dict[str, Callable[..., tuple[Any, tf.Tensor]]] = {
-    "reinforce": learning_rule,
-    "joint_classifiers": lambda outputs, labels, _, *rest: joint_classifiers(
-        outputs, labels, *rest
-    ),
-}
 
 
 class Objective:
     """The loss of a batch, term by term.
 
     Args:
-      config: of the learning rule and the penalties.
+      rule: the learning rule; its settings have the penalties' weights, too.
       variables: the weights that are trained; those outside of BatchNorm are regularised.
       class_weights: what the cross-entropies of each class's images are multiplied by, a number for
         each class; empty: 1. REINFORCE terms, rewards and penalties stay as they are.
@@ -35,18 +23,17 @@ class Objective:
 
     def __init__(
         self,
-        config: LearningConfig,
+        rule: LearningRule,
         variables: Sequence[keras.Variable],
         class_weights: Sequence[float] = (),
     ):
-        self.config, self.variables = config, variables
+        self.rule, self.variables = rule, variables
         self.class_weights = tuple(class_weights)
 
     def __call__(
         self,
         outputs: Outputs,
         labels: tf.Tensor,
-        baseline: tf.Tensor,
         image_weights: tf.Tensor | None = None,
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Terms whose sum is the loss; to be called for each replica, with its share of the batch.
@@ -54,7 +41,6 @@ class Objective:
         Args:
           outputs: of n images.
           labels: (n,) int32.
-          baseline: scalar, of the reward.
           image_weights: (n,), what each image's cross-entropies are multiplied by, besides its
             class's weight; None: 1.
 
@@ -64,29 +50,19 @@ class Objective:
         if self.class_weights:
             of_classes = tf.gather(tf.constant(self.class_weights, tf.float32), labels)
             image_weights = of_classes if image_weights is None else of_classes * image_weights
-        terms, mean_reward = self._rule(outputs, labels, baseline, image_weights)
+        terms, mean_reward = self.rule.terms(outputs, labels, image_weights)
         return {**terms._asdict(), **self._penalties(outputs.features, labels)}, mean_reward
-
-    def _rule(
-        self,
-        outputs: Outputs,
-        labels: tf.Tensor,
-        baseline: tf.Tensor,
-        image_weights: tf.Tensor | None,
-    ) -> tuple[Any, tf.Tensor]:
-        """The terms of the learning rule, and the mean reward."""
-        return RULES[self.config.rule](outputs, labels, baseline, self.config, image_weights)
 
     def _penalties(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """The weighted terms besides the learning rule's that are switched on."""
-        penalties = {}
-        if self.config.l2_weight:
+        penalties, config = {}, self.rule.config
+        if config.l2_weight:
             weights = [v for v in self.variables if "normalization" not in v.path.split("/")]
-            penalties["l2"] = self.config.l2_weight * sum_of_squares(weights)
-        if self.config.lambda_con:
+            penalties["l2"] = config.l2_weight * sum_of_squares(weights)
+        if config.lambda_con:
             features, labels = _of_all_replicas(features, labels)
-            contrastive = contrastive_loss(features, labels, self.config.alpha)
-            penalties["contrastive"] = self.config.lambda_con * contrastive
+            contrastive = contrastive_loss(features, labels, config.alpha)
+            penalties["contrastive"] = config.lambda_con * contrastive
         return penalties
 
 

@@ -1,4 +1,4 @@
-"""The compiled training step: updates weights, optimisers and baseline, returns metrics, no I/O."""
+"""The compiled training step: updates weights, optimisers, the rule's state; returns metrics."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -7,14 +7,15 @@ import keras
 import tensorflow as tf
 
 from tnet_tf.batch import Batch
-from tnet_tf.config import Config, LearningConfig
+from tnet_tf.config import Config
 from tnet_tf.layers.randomness import keyed_randomness
-from tnet_tf.learning.baseline import RewardBaseline
 from tnet_tf.learning.cross_entropy import reward
-from tnet_tf.models.weights.names import variable_names
+from tnet_tf.learning.learning_rule import LearningRule
+from tnet_tf.models.classifier import Classifier
 from tnet_tf.training.gradients import Gradients, LossScale, all_finite, clip_by_global_norm
 from tnet_tf.training.objective import Objective
 from tnet_tf.training.optimizers import LayerGroup, make_groups
+from tnet_tf.training.rule_of_network import rule_of, trained_weights
 from tnet_tf.training.weight_average import WeightAverage
 
 Metrics = dict[str, tf.Tensor]
@@ -28,34 +29,33 @@ class TrainStep:
     Args:
       model: takes (images, training=True), returns `Outputs`.
       groups: weights and their optimisers.
-      baseline: of the reward.
-      step: int64 variable that counts the steps done.
-      config: of the learning rule.
+      rule: the learning rule, with its state.
       seed: of all randomness inside the model.
       class_weights: see `Objective`.
       gradient_clip: the norm that the gradients of all weights together may have; 0: any.
       average: of the weights, moved after every step.
       loss_scale: for models that compute in float16.
+
+    Attributes:
+      step: int64 variable, the steps done.
     """
 
     def __init__(
         self,
         model: keras.Model,
         groups: Sequence[LayerGroup],
-        baseline: RewardBaseline,
-        step: tf.Variable,
-        config: LearningConfig,
+        rule: LearningRule,
         seed: int,
         class_weights: Sequence[float] = (),
         gradient_clip: float = 0.0,
         average: WeightAverage | None = None,
         loss_scale: LossScale | None = None,
     ):
-        self.model, self.groups, self.baseline = model, groups, baseline
-        self.step, self.config, self.seed = step, config, seed
+        self.model, self.groups, self.rule, self.seed = model, groups, rule, seed
         self.gradient_clip, self.average, self.loss_scale = gradient_clip, average, loss_scale
         self.variables = [variable for group in groups for variable in group.variables]
-        self.objective = Objective(config, self.variables, class_weights)
+        self.objective = Objective(rule, self.variables, class_weights)
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.strategy = tf.distribute.get_strategy()
 
     @tf.function(reduce_retracing=True)
@@ -63,10 +63,10 @@ class TrainStep:
         """Learns from one global batch.
 
         Returns:
-          Scalars, means over replicas: `loss` and its terms, `reward`, `baseline`,
-          `learning_rate_<group>`; and `accuracy_by_locations` (L + 1,). With clipping, too, the
-          `gradient_norm` before it; in float16 the `loss_scale` of the next step, and `overflows`,
-          above 0 where this step was left out.
+          Scalars, means over replicas: `loss` and its terms, `reward`, the rule's state such as
+          `baseline`, `learning_rate_<group>`; and `accuracy_by_locations` (L + 1,). With clipping,
+          too, the `gradient_norm` before it; in float16 the `loss_scale` of the next step, and
+          `overflows`, above 0 where this step was left out.
         """
         rates = {
             f"learning_rate_{group.name}": tf.convert_to_tensor(group.optimizer.learning_rate)
@@ -81,7 +81,8 @@ class TrainStep:
             self.average.update(self.step)
         if self.loss_scale is not None:
             means["loss_scale"] = tf.identity(self.loss_scale.value)
-        return {**means, "baseline": tf.identity(self.baseline.value), **rates}
+        state = {name: tf.identity(variable) for name, variable in self.rule.state.items()}
+        return {**means, **state, **rates}
 
     def _replica_step(self, batch: Batch) -> tuple[Metrics, Gradients]:
         """What each replica learns from its share of the batch: metrics, and its gradients."""
@@ -90,18 +91,18 @@ class TrainStep:
             tf.random.experimental.stateless_fold_in((self.seed, 0), self.step),
             replicas.replica_id_in_sync_group,
         )
-        samples = self.config.monte_carlo_samples
+        samples = self.rule.config.monte_carlo_samples
         images, labels = (tf.repeat(part, samples, 0) for part in (batch.images, batch.labels))
         with tf.GradientTape() as tape, keyed_randomness(key):
             outputs = self.model(images, training=True)
-            losses, mean_reward = self.objective(outputs, labels, self.baseline.value)
+            losses, mean_reward = self.objective(outputs, labels)
             loss = tf.add_n(list(losses.values()))
             # Gradients are summed over replicas, so each contributes its share of the mean.
             share = loss / replicas.num_replicas_in_sync
             if self.loss_scale is not None:
                 share *= self.loss_scale.value
         gradients = tape.gradient(share, [variable.value for variable in self.variables])
-        self.baseline.update(mean_reward)
+        self.rule.update(mean_reward)
         by_count = reward(outputs.logits_by_count, labels[:, tf.newaxis])
         metrics = {
             "loss": loss,
@@ -142,31 +143,31 @@ class TrainStep:
             group.optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
 
 
-def build_step(
-    model: keras.Model,
+def make_train_step(
+    model: Classifier,
     config: Config,
     steps: int,
     pretrained: Collection[str] = (),
     class_weights: Sequence[float] = (),
 ) -> TrainStep:
-    """The step that the settings describe, with fresh state.
+    """The step that the settings describe, with fresh state; in the scope of the run's strategy.
 
     Args:
-      model: computes in --precision.
-      config: all settings.
+      model: computes in `config.train.precision`.
+      config: of its settings, those of `learning` and `train` are read.
       steps: of the whole run.
       pretrained: names of the weights that were loaded.
       class_weights: see `Objective`.
+
+    Raises:
+      UserError: when the network does not learn by `config.learning.rule`.
     """
-    train = config.train
-    trainable = {name: v for name, v in variable_names(model).items() if v.trainable}
+    train, rule = config.train, rule_of(model, config.learning)
     decay = train.weight_average
     return TrainStep(
         model,
-        make_groups(trainable, pretrained, steps, train),
-        RewardBaseline(),
-        tf.Variable(0, dtype=tf.int64, trainable=False, name="step"),
-        config.learning,
+        make_groups(trained_weights(model, rule), pretrained, steps, train),
+        rule,
         train.seed,
         class_weights,
         train.gradient_clip,

@@ -26,7 +26,7 @@ from tnet_tf.training.class_weights import class_weights
 from tnet_tf.training.continuation import check_length
 from tnet_tf.training.devices import make_strategy
 from tnet_tf.training.early_stopping import EarlyStopping
-from tnet_tf.training.step import build_step
+from tnet_tf.training.step import make_train_step
 from tnet_tf.training.summaries import Summaries
 
 
@@ -91,7 +91,7 @@ class Trainer:
             report = load_pretrained(self.model, config.train.pretrained)
             pretrained = report.loaded
             print(report, flush=True)
-        self.train_step = build_step(self.model, config, self.steps, pretrained, weights)
+        self.train_step = make_train_step(self.model, config, self.steps, pretrained, weights)
         self.step, self.average = self.train_step.step, self.train_step.average
         self.best = tf.Variable(-1.0, trainable=False, name="best_accuracy")
         self.early_stopping = EarlyStopping(config.train.early_stopping)
@@ -102,10 +102,10 @@ class Trainer:
             self.model,
             {group.name: group.optimizer for group in self.train_step.groups},
             self.average.model if self.average else None,
-            baseline=self.train_step.baseline.value,
             step=self.step,
             best=self.best,
             classes=tf.Variable(classes, trainable=False, name="classes"),
+            **self.train_step.rule.state,
             **self._optional_state(),
         )
 
