@@ -96,4 +96,4 @@ class Source:
             raise
         except Exception as error:  # TFDS raises what it likes for what it doesn't know
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise UnknownDatasetError(reason) from error
+            raise UnknownDatasetError(reason.partition(". ")[0]) from error
