@@ -1,11 +1,16 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.grappler import tf_optimizer
 
 from tests.networks import TINY, TINY_MGNET
 from tnet_tf.benchmarking import workloads
 from tnet_tf.config import Config, DataConfig, ModelConfig
+from tnet_tf.serving import saved_model
 
 NETWORKS = {
     "tnet": dataclasses.replace(TINY, locations=(2, 1), normalization="per_level"),
@@ -45,3 +50,28 @@ def test_measured_networks_have_the_statistics_of_their_seed():
 
     np.testing.assert_array_equal(statistics(1), statistics(1))
     assert (statistics(1) != statistics(2)).all()
+
+
+def operations(folder):
+    """Kinds of operations of a SavedModel as TensorFlow runs it on a processor, once optimised."""
+    graph = tf.saved_model.load(str(folder)).signatures["serving_default"].graph
+    definition = graph.as_graph_def()
+    functions = (function.node_def for function in definition.library.function)
+    for node in itertools.chain(definition.node, *functions):
+        node.device = "/job:localhost/replica:0/task:0/device:CPU:0"
+    meta = tf.compat.v1.train.export_meta_graph(graph_def=definition, graph=graph)
+    outputs = meta.collection_def["train_op"].node_list.value
+    outputs.extend(output.name for output in graph.outputs)
+    optimised = tf_optimizer.OptimizeGraph(config_pb2.ConfigProto(), meta)
+    functions = (function.node_def for function in optimised.library.function)
+    return {node.op for node in itertools.chain(optimised.node, *functions)}
+
+
+def test_convolutions_of_a_measured_export_are_fused_as_a_trained_one_s_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_model, "cpu_precision", lambda: "float32")
+    feedforward = dataclasses.replace(TINY, model="feedforward")
+    config = Config(model=feedforward, data=DataConfig(image_size=(64, 64)))
+    saved_model.write_for_cpu(workloads.build_network(config, 4), tmp_path)
+    found = operations(tmp_path)
+    assert "_FusedConv2D" in found
+    assert not {"Conv2D", "BiasAdd", "Relu"} & found

@@ -11,6 +11,7 @@ from tnet_tf.inputs import catalog
 from tnet_tf.models.weights.names import variable_names
 from tnet_tf.training import trainer
 from tnet_tf.training.checkpoints import load_model
+from tnet_tf.training.class_weights import class_weights
 from tnet_tf.training.devices import make_strategy
 from tnet_tf.training.gradients import LossScale
 
@@ -59,6 +60,22 @@ def weights(model):
 
 def differing(one, other):
     return [name for name, value in one.items() if (value != other[name]).any()]
+
+
+def test_everything_that_the_settings_switch_on_is_in_the_run(data_dir, tmp_path):
+    flags = (*FEEDFORWARD, *EVERYTHING, f"--run_dir={tmp_path}", "--precision=float16")
+    config = short_run(data_dir, *flags)
+    dataset = catalog.open_dataset(config.data)
+    run = trainer.Trainer(config, dataset)
+    step = run.train_step
+    assert (step.gradient_clip, step.average.decay, run.early_stopping.patience) == (1, 0.9, 9)
+    assert step.rule.config.label_smoothing == 0.1
+    weights = class_weights(config.learning, dataset)
+    assert len(set(weights)) > 1 and step.objective.class_weights == weights
+    assert [group.optimizer.weight_decay for group in step.groups] == [0.1]
+    assert step.loss_scale is not None
+    for model in (run.model, step.average.model):
+        assert model.feature_extraction.compute_dtype == "float16"
 
 
 def test_averaged_weights_are_evaluated_and_kept_and_loaded(data_dir, tmp_path):
