@@ -100,6 +100,27 @@ def test_one_hot_labels_and_columns_are_labels_too(data):
         assert network().fit(images, other, shuffle=False, verbose=0).history == plain
 
 
+def test_labels_may_change_their_form_between_calls(data):
+    images, labels = data
+    forms = [labels, np.eye(CLASSES, dtype=np.float32)[labels], labels[:, np.newaxis]]
+    model, plain = (network(changes={"model": "feedforward"}) for _ in range(2))
+    for form in (*forms, labels):
+        history = model.fit(images, form, shuffle=False, verbose=0).history
+        assert history == plain.fit(images, labels, shuffle=False, verbose=0).history
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"one-hot rows \(n, 4\); their shape"):
+        model.fit(images, np.zeros((16, 5)), verbose=0)
+
+
+def test_class_weights_of_the_rule_are_those_of_fit(data):
+    by_class = {0: 0.5, 1: 2.0, 2: 1.0, 3: 3.0}
+    learning = LearningConfig(class_weights=",".join(map(str, by_class.values())))
+    plain = {"changes": {"model": "feedforward"}}
+    one, other = network(learning=learning, **plain), network(**plain)
+    one.fit(shuffle=False, x=batches(data), verbose=0)
+    other.fit(shuffle=False, x=batches(data), class_weight=by_class, verbose=0)
+    assert_same(weights(one), weights(other), atol=1e-6)
+
+
 def test_callbacks_see_metrics_and_save_what_goes_on(data, tmp_path):
     learning = LearningConfig(lambda_c=0.5)
     model = network(keras.optimizers.Adam(1e-3), learning=learning, metrics=["accuracy"], seed=3)
@@ -145,6 +166,14 @@ def test_fit_works_on_several_devices(data):
             {"learning": LearningConfig(rule="joint_classifiers")},
             "TNet learns by the rule reinforce, not by joint_classifiers",
         ),
+        (
+            {"learning": LearningConfig(class_weights="balanced")},
+            "class_weights='balanced' needs the labels of all .* give fit their class_weight",
+        ),
+        (
+            {"learning": LearningConfig(class_weights="1,2")},
+            "class_weights=1,2 are 2 numbers, but the network knows 4 classes",
+        ),
     ],
 )
 def test_what_can_not_be_compiled_is_said(compiling, message):
@@ -156,7 +185,7 @@ def test_labels_of_no_use_are_said(data):
     images, _ = data
     with pytest.raises(UserError, match="need labels"):
         network().fit(images, verbose=0)
-    with pytest.raises(UserError, match=r"labels have shape \(None, 3\)|labels have shape \(16, 3"):
+    with pytest.raises(UserError, match=r"one-hot rows \(n, 4\); their shape is \((None|16), 3\)"):
         network().fit(images, np.zeros((16, 3)), verbose=0)
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tnet_tf.config import LearningConfig
 from tnet_tf.errors import UserError
+from tnet_tf.layers import checks
 from tnet_tf.layers.randomness import keyed_randomness
 from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.keras_methods import KerasMethods
@@ -34,7 +35,8 @@ class KerasFit:
         self.learning = learning or LearningConfig(rule=model.rules[0])
         self.rule = rule_of(model, self.learning)
         self.learning.check()
-        self.objective = Objective(self.rule, self.trained)
+        weights = _class_weights(self.learning, model.arguments["classes"])
+        self.objective = Objective(self.rule, self.trained, weights)
         self.reward = keras.metrics.Mean("reward")
 
     @property
@@ -86,16 +88,7 @@ class KerasFit:
         if labels is None:
             raise UserError("fit and evaluate need labels: give batches of (images, labels)")
         classes = self.model.arguments["classes"]
-        if labels.shape.rank == 2 and labels.shape[1] == classes and classes > 1:
-            labels = tf.argmax(labels, axis=1)  # One-hot.
-        elif labels.shape.rank == 2 and labels.shape[1] == 1:
-            labels = labels[:, 0]
-        if labels.shape.rank != 1:
-            raise UserError(
-                f"labels have shape {tuple(labels.shape)}; they must be class numbers (n,) or "
-                f"one-hot rows (n, {classes})"
-            )
-        return images, tf.cast(labels, tf.int32), weights
+        return images, _class_numbers(labels, tf.shape(images)[0], classes), weights
 
     def _record(
         self,
@@ -125,6 +118,50 @@ class KerasFit:
         for name, variable in fitting.rule.state.items():
             variable.assign(config[name])
         return fitting
+
+
+def _class_numbers(labels: tf.Tensor, count: tf.Tensor, classes: int) -> tf.Tensor:
+    """Labels as numbers (n,) int32, of class numbers (n,) or (n, 1) or of one-hot rows.
+
+    Raises:
+      UserError: when they are neither; where that shows only as the graph runs, TensorFlow's error.
+    """
+    asked = f"labels must be class numbers (n,) or one-hot rows (n, {classes}); their shape is"
+    rank = labels.shape.rank
+    if rank == 1:
+        return tf.cast(labels, tf.int32)
+    if rank is not None and (rank != 2 or labels.shape[1] not in (1, classes, None)):
+        raise UserError(f"{asked} {tuple(labels.shape)}")
+    # Keras leaves the shape open once `fit` was given labels of another one.
+    columns = tf.reshape(labels, (count, -1))
+    width = tf.shape(columns)[1]
+    fits = (width == 1) | (width == classes)
+    columns = checks.guarded(columns, fits, asked, tf.shape(labels))
+    return tf.cond(
+        width == 1,
+        lambda: tf.cast(columns[:, 0], tf.int32),
+        lambda: tf.argmax(columns, axis=1, output_type=tf.int32),
+    )
+
+
+def _class_weights(learning: LearningConfig, classes: int) -> tuple[float, ...]:
+    """The weights given for all classes.
+
+    Raises:
+      UserError: when they are to be found in data, or are of another number of classes.
+    """
+    given = learning.given_class_weights()
+    if learning.class_weights == "balanced":
+        raise UserError(
+            "class_weights='balanced' needs the labels of all training images, which compile does "
+            "not see; give fit their class_weight, or a number for each class here"
+        )
+    if given and len(given) != classes:
+        raise UserError(
+            f"class_weights={learning.class_weights} are {len(given)} numbers, but the network "
+            f"knows {classes} classes; give one for each"
+        )
+    return given
 
 
 KerasMethods.fitting = KerasFit
