@@ -5,6 +5,7 @@ import pytest
 from tests.commands import exit_code, the_error
 from tests.inputs.images import make_folder
 from tnet_tf import benchmark, prepare
+from tnet_tf.benchmarking import cases, costs, workloads
 
 SMALL = (
     "--dataset=folder/pets",
@@ -42,10 +43,10 @@ def report(folder):
 def rounds(monkeypatch):
     """The names of what was timed by turns, in that order, a list for each time."""
     # What the unit of time computes does not matter here.
-    monkeypatch.setattr(benchmark.workloads, "reference", lambda: lambda: None)
-    timed, interleaved = [], benchmark.interleaved
+    monkeypatch.setattr(workloads, "reference", lambda: lambda: None)
+    timed, interleaved = [], costs.interleaved
     monkeypatch.setattr(
-        benchmark,
+        costs,
         "interleaved",
         lambda actions, *args, **kw: (
             timed.append(list(actions)) or interleaved(actions, *args, **kw)
@@ -58,8 +59,8 @@ def test_the_unit_of_time_takes_turns_with_all_networks_and_is_the_table_s_last_
     assert run(folder, "--run_dir=runs/mine", f"--against={folder / 'dense.flags'}") == 0
     inference, training = rounds
     for names in (inference, training):
-        assert {name[0] for name in names[:-1]} == {"mine", "dense"}
-        assert names[-1][0] == benchmark.REFERENCE
+        assert {case.network for case in names[:-1]} == {"mine", "dense"}
+        assert names[-1].network == cases.REFERENCE
     lines = (folder / "out" / "report.txt").read_text().splitlines()
     end = next(n for n, line in enumerate(lines) if line.startswith("mine: "))
     rows = [line.split("  ")[0] for line in lines[:end]]
@@ -91,9 +92,9 @@ def test_exports_and_larger_images_are_measured_of_the_command_s_own_network(
 ):
     done = []
     for name in ("save", "load"):
-        real = getattr(benchmark.formats, name)
+        real = getattr(cases.formats, name)
         monkeypatch.setattr(
-            benchmark.formats,
+            cases.formats,
             name,
             lambda form, *rest, name=name, real=real: (
                 done.append((name, form)) or real(form, *rest)
@@ -115,9 +116,9 @@ def test_exports_and_larger_images_are_measured_of_the_command_s_own_network(
 
 def test_accuracy_is_drawn_against_time_where_evaluate_has_measured_it(folder, monkeypatch):
     drawn = []
-    plot = benchmark.cost_report.plot
+    plot = benchmark.report.plot
     monkeypatch.setattr(
-        benchmark.cost_report, "plot", lambda results: drawn.append(results) or plot(results)
+        benchmark.report, "plot", lambda results: drawn.append(results) or plot(results)
     )
     evaluated = folder / "evaluation"
     evaluated.mkdir()

@@ -9,6 +9,7 @@ import pytest
 from tests.inputs.images import make_folder
 from tests.training.runs import SETTINGS
 from tnet_tf import benchmark, evaluate, export, prepare, train
+from tnet_tf.benchmarking import workloads
 from tnet_tf.config import Config
 from tnet_tf.config.readers import READERS
 from tnet_tf.flags import read_config
@@ -70,7 +71,7 @@ def folder(tmp_path_factory):
 
 def test_commands_read_no_settings_but_those_that_they_say(folder, monkeypatch):
     """All commands one after the other on a few images, and what each of them looked at."""
-    monkeypatch.setattr(benchmark.workloads, "reference", lambda: lambda: None)
+    monkeypatch.setattr(workloads, "reference", lambda: lambda: None)
     images = make_folder(folder / "images", {"train": 8, "test": 4})
     config = read_config(
         *SETTINGS,
