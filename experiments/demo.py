@@ -12,6 +12,7 @@ from typing import Any
 
 from tnet_tf import atomic_files, command, evaluate, prepare, train
 from tnet_tf.config import Config
+from tnet_tf.evaluation.results import Results
 from tnet_tf.flags import read_config
 from tnet_tf.run import Run
 
@@ -50,7 +51,7 @@ def main(_: Config) -> None:
 
 
 def summary(
-    results: dict[str, dict[str, Any]], seconds: dict[str, float], total: float
+    results: dict[str, Results], seconds: dict[str, float], total: float
 ) -> dict[str, dict[str, Any]]:
     """The figures of summary.json.
 
@@ -60,23 +61,28 @@ def summary(
       total: seconds of the whole demo.
     """
     figures: dict[str, dict[str, Any]] = {
-        name: {"top1": found["top1_by_locations"][-1], "gflops": found["gflops_by_locations"][-1]}
+        name: {measure: found.curves[measure].last for measure in ("top1", "gflops")}
         for name, found in results.items()
     }
-    keys = ("top1_by_locations", "hit_rate", "gflops_by_locations")
-    figures["tnet"] = {key: results["tnet"][key] for key in keys}
+    # Of curves, what is after 0, 1, .. locations.
+    tnet = results["tnet"]
+    figures["tnet"] = {
+        "top1_by_locations": list(tnet.curves["top1"].values),
+        "hit_rate": tnet["hit_rate"],
+        "gflops_by_locations": list(tnet.curves["gflops"].values),
+    }
     figures["seconds"] = {"train": sum(seconds.values()), "total": total}
     return figures
 
 
-def table(results: dict[str, dict[str, Any]], seconds: dict[str, float]) -> str:
+def table(results: dict[str, Results], seconds: dict[str, float]) -> str:
     """The three networks side by side."""
     lines = [f"{'network':<10} {'MFLOPs':>7} {'top-1 %':>8} {'hit rate %':>11} {'trained':>8}"]
     for name, found in results.items():
         hits = f"{found['hit_rate']:.1%}".rstrip("%") if "hit_rate" in found else "-"
         lines.append(
-            f"{name:<10} {1e3 * found['gflops_by_locations'][-1]:7.1f} "
-            f"{100 * found['top1_by_locations'][-1]:8.2f} {hits:>11} {seconds[name]:6.0f} s"
+            f"{name:<10} {1e3 * found.curves['gflops'].last:7.1f} "
+            f"{100 * found.curves['top1'].last:8.2f} {hits:>11} {seconds[name]:6.0f} s"
         )
     return "\n".join(lines)
 

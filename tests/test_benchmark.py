@@ -6,6 +6,7 @@ from tests.commands import exit_code, the_error
 from tests.inputs.images import make_folder
 from tnet_tf import benchmark, prepare
 from tnet_tf.benchmarking import cases, costs, workloads
+from tnet_tf.evaluation.results import Curve, Results
 
 SMALL = (
     "--dataset=folder/pets",
@@ -122,8 +123,9 @@ def test_accuracy_is_drawn_against_time_where_evaluate_has_measured_it(folder, m
     )
     evaluated = folder / "evaluation"
     evaluated.mkdir()
-    (evaluated / "report.json").write_text('{"top1_by_locations": [0.5, 0.75, 0.8]}')
-    for reports, expected in ((evaluated, [0.5, 0.75, 0.8]), (folder / "none", None)):
+    top1 = Curve(0, (0.5, 0.75, 0.8))
+    (evaluated / "report.json").write_text(Results({"top1_by_locations": top1}).to_json())
+    for reports, expected in ((evaluated, top1), (folder / "none", None)):
         assert run(folder, f"--report_dir={reports}", "--training_steps=0") == 0
         (network,) = drawn[-1]["networks"].values()
         assert network["top1_by_locations"] == expected

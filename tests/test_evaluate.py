@@ -16,6 +16,7 @@ from tnet_tf import evaluate
 from tnet_tf.config import Config, DataConfig, EvalConfig, TrainConfig
 from tnet_tf.errors import UserError
 from tnet_tf.evaluation.loop import Evaluation
+from tnet_tf.evaluation.results import Curve, Results
 from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.models.factory import build_model
 from tnet_tf.run import Run
@@ -96,12 +97,12 @@ def test_measures_the_network_on_the_test_split(measured):
     outputs = evaluate.load_model(config)(batch.images)
     hits = np.argmax(outputs.logits_by_count, axis=-1) == batch.labels.numpy()[:, np.newaxis]
     assert results["images"] == 9
-    assert results["top1_by_locations"] == pytest.approx(hits.mean(axis=0))
-    assert results["top5_by_locations"] == [1.0] * 3
+    assert results["top1_by_locations"].values == pytest.approx(hits.mean(axis=0))
+    assert results["top5_by_locations"] == Curve(0, (1.0,) * 3)
     assert results["split"] == "test"
     assert results["locations"] == [2]
-    assert len(results["gflops_by_locations"]) == 3
-    assert results["coverage_by_locations"][0] == pytest.approx(0.25)
+    assert results["gflops_by_locations"].counts == range(3)
+    assert results["coverage_by_locations"].at(1) == pytest.approx(0.25)
     assert "recall_by_locations" not in results
 
 
@@ -109,7 +110,7 @@ def test_writes_and_prints_what_it_found(measured):
     config, results, printed = measured
     folder = written(config)
     assert {path.name for path in folder.iterdir()} == {*NUMBERS, *PICTURES}
-    assert json.loads((folder / "report.json").read_text()) == results
+    assert Results.from_json((folder / "report.json").read_text()) == results
     assert (folder / "report.txt").read_text() in printed
     for name in PICTURES:
         with Image.open(folder / name) as picture:
@@ -124,7 +125,8 @@ def test_the_files_agree_on_what_was_predicted(measured):
     assert len(rows) == 9
     # Folders are named after the classes.
     assert [row["file"].split("/")[1] for row in rows] == [row["true"] for row in rows]
-    for count, share in enumerate(results["top1_by_locations"]):
+    top1 = results["top1_by_locations"]
+    for count, share in zip(top1.counts, top1.values, strict=True):
         hits = [row[f"after_{count}"] == row["true"] for row in rows]
         assert np.mean(hits) == pytest.approx(share)
     with (folder / "confusion.csv").open(newline="") as lines:
@@ -146,9 +148,9 @@ def test_a_learned_gaze_is_held_against_arbitrary_ones(measured):
     for found in results["gaze_baselines"].values():
         assert found["images"] == 9
         # The thumbnail is the same, and the cost.
-        assert found["top1_by_locations"][0] == results["top1_by_locations"][0]
-        assert len(found["top1_by_locations"]) == len(results["top1_by_locations"])
-        assert len(found["coverage_by_locations"]) == 2
+        assert found["top1_by_locations"].at(0) == results["top1_by_locations"].at(0)
+        assert found["top1_by_locations"].counts == results["top1_by_locations"].counts
+        assert found["coverage_by_locations"].counts == range(1, 3)
     rows = [line.split()[:2] for line in printed.splitlines()]
     for count in ("1", "2"):
         for gaze in ("learned", "random", "central"):
@@ -174,8 +176,8 @@ def test_a_network_that_has_diverged_is_measured_and_said_to_be_so(config, tmp_p
     model.save(Run(config.train.run_dir).best)
     few = {"corruptions": ("fog",), "severities": (3,)}
     results = evaluate.main(change(config, "robustness", **few))
-    assert results["coverage_by_locations"] == [0, 0]
-    assert results["top1_by_locations"][1:] == [0, 0]
+    assert results["coverage_by_locations"] == Curve(1, (0, 0))
+    assert results["top1_by_locations"].values[1:] == (0, 0)
     assert json.loads((written(config) / "report.json").read_text())["calibration"] is None
     assert (written(config) / "robustness.json").exists()
     assert "9 images have no finite prediction" in capsys.readouterr().out
@@ -184,8 +186,9 @@ def test_a_network_that_has_diverged_is_measured_and_said_to_be_so(config, tmp_p
 def test_attends_to_as_many_locations_as_asked(config):
     results = evaluate.main(change(config, "eval", eval_locations=(3, 1)))
     assert results["locations"] == [3, 1]
-    assert len(results["top1_by_locations"]) == len(results["gflops_by_locations"]) == 7
-    assert len(results["coverage_by_locations"]) == 3
+    assert results["top1_by_locations"].counts == range(7)
+    assert results["gflops_by_locations"].counts == range(7)
+    assert results["coverage_by_locations"].counts == range(1, 4)
 
 
 def test_measures_feedforward_networks_too(config, tmp_path):
@@ -193,7 +196,8 @@ def test_measures_feedforward_networks_too(config, tmp_path):
     config = with_run(change(config, "train", run_dir=str(tmp_path / "feedforward")))
     results = evaluate.main(config)
     assert results["locations"] == []
-    assert len(results["top1_by_locations"]) == len(results["gflops_by_locations"]) == 1
+    assert results["top1_by_locations"].counts == range(1)
+    assert results["gflops_by_locations"].counts == range(1)
     assert "coverage_by_locations" not in results
     assert "gaze_baselines" not in results
 
@@ -267,7 +271,7 @@ def test_corruptions_and_attacks_are_measured_written_and_printed(config, tmp_pa
     folder = tmp_path / "run" / "evaluation"
     assert [row["name"] for row in found["trials"]] == ["clean", "fog", "pgd"]
     assert {row["images"] for row in found["trials"]} == {9}
-    assert json.loads(json.dumps(found)) == json.loads((folder / "robustness.json").read_text())
+    assert Results.from_json((folder / "robustness.json").read_text()) == found
     assert (folder / "robustness.txt").read_text() in capsys.readouterr().out
     with Image.open(folder / "robustness.png") as picture:
         assert picture.format == "PNG"

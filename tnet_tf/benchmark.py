@@ -4,17 +4,16 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from tnet_tf import atomic_files, command
 from tnet_tf.benchmarking import cases, costs, report, workloads
 from tnet_tf.config import Config
-from tnet_tf.evaluation.report import to_json
+from tnet_tf.evaluation.results import Results
 from tnet_tf.flags import read_config
 
 
 @command.named("benchmark")
-def main(config: Config) -> dict[str, Any]:
+def main(config: Config) -> Results:
     """Measures what networks cost: FLOPs, parameters, time and memory, of inference and training.
 
     Time per image follows the paper's protocol (--sets of --batches_per_set batches of --batch_size
@@ -43,7 +42,7 @@ def main(config: Config) -> dict[str, Any]:
     folder = Path(config.benchmark.benchmark_dir)
     files = {
         "report.txt": text.encode(),
-        "report.json": to_json(results).encode(),
+        "report.json": results.to_json().encode(),
         "cost.png": report.plot(results),
     }
     atomic_files.write_all(folder, files, "--benchmark_dir")

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from matplotlib.figure import Figure
 
 from tnet_tf import atomic_files, command
 from tnet_tf.config import Config
@@ -18,6 +19,7 @@ from tnet_tf.evaluation.class_report import ClassReport
 from tnet_tf.evaluation.examples import AttentionExamples
 from tnet_tf.evaluation.loop import Evaluation, Evaluator
 from tnet_tf.evaluation.predictions import PredictionRows
+from tnet_tf.evaluation.results import Curve, Results
 from tnet_tf.inputs import catalog, pipeline
 from tnet_tf.inputs.catalog import Dataset
 from tnet_tf.inputs.names import image_names, name_feature
@@ -29,7 +31,7 @@ from tnet_tf.training.checkpoints import load_model
 
 
 @command.named("evaluate", of_run=True)
-def main(config: Config) -> dict[str, Any]:
+def main(config: Config) -> Results:
     """Measures a trained network on the test split, after every number of attended locations.
 
     Top-1 and top-5 accuracy, with attended locations alone too; where the network looks (coverage,
@@ -63,24 +65,17 @@ def main(config: Config) -> dict[str, Any]:
             model,
             [Accuracy(), AttentionPolicy(), classes, Calibration(), rows, examples],
         )
-        gazes = _measure_gazes(config, dataset, model, results, examples)
+        baselines, gazes = _measure_gazes(config, dataset, model, results, examples)
+        results |= baselines
     resolution = getattr(model, "base_resolution", None)
     pictures = {
         "confusion.png": classes.figure(),
         "calibration.png": calibration.figure(results["calibration"]),
         "attention.png": examples.figure(dataset.classes, resolution, gazes),
     }
-    text = report.to_text(results)
-    print(text)
-    files = {
-        "report.txt": text.encode(),
-        report.REPORT: report.to_json(results).encode(),
-        "confusion.csv": classes.to_csv().encode(),
-        **{name: figures.png(figure) for name, figure in pictures.items() if figure is not None},
-    }
-    atomic_files.write_all(folder, files, "--report_dir")
+    _print_and_write(results, classes, pictures, folder)
     if config.robustness.measures:
-        results["robustness"] = _measure_robustness(config, dataset, model, results, folder)
+        results |= {"robustness": _measure_robustness(config, dataset, model, results, folder)}
     print(f"written to {folder}")
     return results
 
@@ -96,12 +91,13 @@ def _check_classes(model: keras.Model, dataset: Dataset) -> None:
 
 def _measure(
     config: Config, dataset: Dataset, model: keras.Model, evaluators: Sequence[Evaluator]
-) -> dict[str, Any]:
+) -> Results:
     """Results of all evaluators, the cost, and the settings they depend on."""
     locations: tuple[int, ...] = ()
     if model.attends:
         locations = config.eval.eval_locations or config.model.locations
     # Before the long work, since a cost that can't be counted is an error.
+    gflops = cost.gflops_by_locations(model, config.data.image_size, locations)
     described = {
         "run_dir": config.train.run_dir,
         "checkpoint": config.eval.checkpoint,
@@ -112,7 +108,7 @@ def _measure(
         "image_size": list(config.data.image_size),
         "locations": list(locations),
         "parameters": cost.parameters(model),
-        "gflops_by_locations": cost.gflops_by_locations(model, config.data.image_size, locations),
+        "gflops_by_locations": Curve.of(0, gflops),
     }
     with pipeline.record_errors(dataset):
         results = Evaluation(model).run(
@@ -121,34 +117,48 @@ def _measure(
             locations,
             progress=True,
         )
-    return {**described, **results}
+    return Results(described) | results
 
 
 def _measure_gazes(
     config: Config,
     dataset: Dataset,
     model: keras.Model,
-    results: dict[str, Any],
+    results: Results,
     examples: AttentionExamples,
-) -> dict[str, Outputs]:
-    """Adds `gaze_baselines` to the results of networks that look somewhere.
+) -> tuple[dict[str, Any], dict[str, Outputs]]:
+    """Measures a network that looks somewhere with other gazes than its own.
 
     Returns:
-      By gaze, what the network made of the examples.
+      `gaze_baselines`, their results by gaze; and by gaze what the network made of the examples.
+      Both are empty where there is nothing to compare.
     """
     locations = tuple(results["locations"])
     if not (config.eval.gaze_baselines and model.attends and any(locations)):
-        return {}
+        return {}, {}
     with pipeline.record_errors(dataset):
         batches = _test_batches(config, dataset)
-        measured = gaze_baselines.measure(model, batches, locations, examples.numbers)
-    results["gaze_baselines"], gazes = measured
-    return gazes
+        found, gazes = gaze_baselines.measure(model, batches, locations, examples.numbers)
+    return {"gaze_baselines": found}, gazes
+
+
+def _print_and_write(
+    results: Results, classes: ClassReport, pictures: dict[str, Figure | None], folder: Path
+) -> None:
+    text = report.to_text(results)
+    print(text)
+    files = {
+        "report.txt": text.encode(),
+        report.REPORT: results.to_json().encode(),
+        "confusion.csv": classes.to_csv().encode(),
+        **{name: figures.png(figure) for name, figure in pictures.items() if figure is not None},
+    }
+    atomic_files.write_all(folder, files, "--report_dir")
 
 
 def _measure_robustness(
-    config: Config, dataset: Dataset, model: keras.Model, clean: dict[str, Any], folder: Path
-) -> dict[str, Any]:
+    config: Config, dataset: Dataset, model: keras.Model, clean: Results, folder: Path
+) -> Results:
     """Measures the network under corruptions and attacks, prints tables and writes files."""
     with pipeline.record_errors(dataset):
         batches = _test_batches(config, dataset)
@@ -159,7 +169,7 @@ def _measure_robustness(
     print(f"\n{text}")
     files = {
         "robustness.txt": text.encode(),
-        robustness_report.REPORT: report.to_json(measured).encode(),
+        robustness_report.REPORT: measured.to_json().encode(),
         "robustness.png": robustness_report.plot(reports),
     }
     atomic_files.write_all(folder, files, "--report_dir")

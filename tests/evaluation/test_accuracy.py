@@ -4,6 +4,7 @@ from sklearn.metrics import top_k_accuracy_score
 
 from tests.evaluation.arrays import make_batch, make_outputs
 from tnet_tf.evaluation.accuracy import Accuracy, label_ranks
+from tnet_tf.evaluation.results import Curve
 
 CLASSES = 12
 
@@ -40,24 +41,24 @@ def test_agrees_with_scikit_learn_over_several_batches(random):
         ]
 
     assert results["images"] == 90
-    assert results["top1_by_locations"] == pytest.approx(expected(logits, 1))
-    assert results["top5_by_locations"] == pytest.approx(expected(logits, 5))
+    assert results["top1_by_locations"].values == pytest.approx(expected(logits, 1))
+    assert results["top5_by_locations"].values == pytest.approx(expected(logits, 5))
     for k in (1, 5):
-        assert results[f"top{k}_attended_only_by_locations"] == pytest.approx(
-            expected(attended_only[:, :3], k)
-        )
+        curve = results[f"top{k}_attended_only_by_locations"]
+        assert curve.values == pytest.approx(expected(attended_only[:, :3], k))
+        assert curve.counts == range(1, 4)
 
 
 def test_with_fewer_than_five_classes_all_are_the_top_five(random):
     results = measure(
         (make_outputs(random.normal(size=(7, 2, 3))), make_batch([0, 1, 2] * 2 + [0]))
     )
-    assert results["top5_by_locations"] == [1.0, 1.0]
+    assert results["top5_by_locations"] == Curve(0, (1.0, 1.0))
 
 
 def test_networks_without_locations_have_no_accuracy_of_attended_ones(random):
     results = measure((make_outputs(random.normal(size=(5, 1, 3))), make_batch([0] * 5)))
-    assert len(results["top1_by_locations"]) == 1
+    assert results["top1_by_locations"].counts == range(1)
     assert not [name for name in results if "attended_only" in name]
 
 
@@ -73,7 +74,7 @@ def test_equal_logits_are_decided_as_by_arg_max():
 def test_a_diverged_network_scores_nothing():
     logits = np.full((2, 3, 6), np.nan)
     results = measure((make_outputs(logits), make_batch([0, 5])))
-    assert results["top1_by_locations"] == results["top5_by_locations"] == [0.0, 0.0, 0.0]
+    assert results["top1_by_locations"] == results["top5_by_locations"] == Curve(0, (0.0,) * 3)
 
 
 def test_ranks_count_the_classes_before_the_label(random):

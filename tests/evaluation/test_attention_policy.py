@@ -5,6 +5,7 @@ import tensorflow as tf
 from tests.evaluation.arrays import make_batch, make_outputs
 from tests.networks import IMAGENET, build
 from tnet_tf.evaluation.attention_policy import AttentionPolicy, union_areas
+from tnet_tf.evaluation.results import Curve
 from tnet_tf.layers import grid as grids
 
 SIDE = 60
@@ -58,8 +59,8 @@ def test_regions_that_are_no_numbers_find_nothing():
     boxes = np.full((2, 2, 4), np.nan)
     boxes[1] = [0, 0, 0.5, 1]
     found = measure((make_outputs(boxes=boxes), make_batch(boxes=[[0, 0, 1, 1]] * 2)))
-    assert found["coverage_by_locations"] == found["recall_by_locations"] == [0.25, 0.25]
-    assert found["precision_by_locations"] == found["hit_rate_by_locations"] == [0.5, 0.5]
+    assert found["coverage_by_locations"] == found["recall_by_locations"] == Curve(1, (0.25, 0.25))
+    assert found["precision_by_locations"] == found["hit_rate_by_locations"] == Curve(1, (0.5, 0.5))
 
 
 def test_precision_recall_and_coverage_are_those_of_sets_of_pixels(random):
@@ -82,7 +83,9 @@ def test_precision_recall_and_coverage_are_those_of_sets_of_pixels(random):
         expected["recall"].append(common / painted(box).sum())
         expected["coverage"].append(areas / SIDE**2)
     for name, values in expected.items():
-        assert results[f"{name}_by_locations"] == pytest.approx(np.mean(values, axis=0), abs=1e-6)
+        curve = results[f"{name}_by_locations"]
+        assert curve.first == 1
+        assert curve.values == pytest.approx(np.mean(values, axis=0), abs=1e-6)
 
 
 def test_images_without_a_box_count_for_coverage_alone():
@@ -90,14 +93,14 @@ def test_images_without_a_box_count_for_coverage_alone():
         (make_outputs(boxes=[[LEFT], [TOP_LEFT]]), make_batch(boxes=[LEFT, NONE])),
         (make_outputs(boxes=[[WHOLE]]), make_batch(boxes=[NONE])),
     )
-    assert results["coverage_by_locations"] == pytest.approx([(0.5 + 0.25 + 1) / 3])
+    assert results["coverage_by_locations"].values == pytest.approx([(0.5 + 0.25 + 1) / 3])
     assert results["images_with_box"] == 1
-    assert results["precision_by_locations"] == results["recall_by_locations"] == [1.0]
+    assert results["precision_by_locations"] == results["recall_by_locations"] == Curve(1, (1.0,))
 
 
 def test_without_boxes_there_is_coverage_alone():
     results = measure((make_outputs(boxes=[[LEFT, RIGHT]]), make_batch(boxes=[NONE])))
-    assert results == {"coverage_by_locations": [0.5, 1.0]}
+    assert results == {"coverage_by_locations": Curve(1, (0.5, 1.0))}
 
 
 def test_networks_that_attend_to_nothing_have_no_policy():
@@ -116,13 +119,13 @@ def test_an_image_is_hit_once_a_region_of_any_level_contains_the_centre_of_the_b
             make_batch(boxes=[object_on_the_right, LEFT]),
         ),
     )
-    assert results["hit_rate_by_locations"] == [0.25, 0.5, 0.75]
+    assert results["hit_rate_by_locations"] == Curve(1, (0.25, 0.5, 0.75))
     assert results["hit_rate"] == 0.75
 
 
 def test_boxes_that_leave_the_image_are_cut_off_at_its_border():
     results = measure((make_outputs(boxes=[[RIGHT]]), make_batch(boxes=[[-1.0, 0.5, 2.0, 3.0]])))
-    assert results["recall_by_locations"] == [1.0]
+    assert results["recall_by_locations"] == Curve(1, (1.0,))
 
 
 def test_the_papers_grids_cover_what_table_7_says():
@@ -138,6 +141,6 @@ def test_the_papers_grids_cover_what_table_7_says():
     cells = grids.boxes(imagenet, tf.zeros((25, 224, 224, 3))).numpy()[:, np.newaxis]
     one = measure((make_outputs(boxes=cells), make_batch(boxes=[NONE] * 25)))
     nine = measure((fmow._replace(boxes=fmow.boxes.numpy()), make_batch(boxes=[NONE])))
-    assert one["coverage_by_locations"][0] == pytest.approx(0.1171, abs=0.001)
-    assert nine["coverage_by_locations"][0] == pytest.approx(0.25)
-    assert nine["coverage_by_locations"][-1] == pytest.approx(1.0)
+    assert one["coverage_by_locations"].at(1) == pytest.approx(0.1171, abs=0.001)
+    assert nine["coverage_by_locations"].at(1) == pytest.approx(0.25)
+    assert nine["coverage_by_locations"].last == pytest.approx(1.0)

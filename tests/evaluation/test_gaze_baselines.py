@@ -5,6 +5,7 @@ import tensorflow as tf
 from tests.networks import TINY, TINY_MGNET, build
 from tnet_tf.batch import Batch
 from tnet_tf.evaluation import gaze_baselines
+from tnet_tf.evaluation.results import Curve, Results
 from tnet_tf.models.gazes import CentralGaze, RandomGaze
 
 GAZES = {"random": RandomGaze, "central": CentralGaze}
@@ -33,24 +34,25 @@ def test_measures_the_same_network_looking_elsewhere(batches, config, locations,
         expected = model(images, locations=locations, gaze=gaze(tf.range(5)))
         hits = np.argmax(expected.logits_by_count, axis=-1) == np.array([[0, 1, 2, 3, 0]]).T
         assert results[name]["images"] == 5
-        assert results[name]["top1_by_locations"] == pytest.approx(hits.mean(axis=0))
+        assert results[name]["top1_by_locations"].values == pytest.approx(hits.mean(axis=0))
         assert 0 <= results[name]["hit_rate"] <= 1
         for field in ("boxes", "logits") if numbers else ():
             kept, wanted = getattr(outputs[name], field), getattr(expected, field).numpy()[numbers]
             np.testing.assert_allclose(kept, wanted, atol=1e-5)
     # The middle of the image, where every box is, is where the central gaze looks first.
-    assert results["central"]["hit_rate_by_locations"][0] == 1.0
+    assert results["central"]["hit_rate_by_locations"].at(1) == 1.0
 
 
 def test_the_table_has_the_three_gazes_beside_each_other():
     def found(start):
-        return {
-            "top1_by_locations": [0.1, start, start + 0.01],
-            "top1_attended_only_by_locations": [start + 0.02, start + 0.03],
-            "hit_rate_by_locations": [start + 0.04, start + 0.05],
+        curves = {
+            "top1_by_locations": Curve(0, (0.1, start, start + 0.01)),
+            "top1_attended_only_by_locations": Curve(1, (start + 0.02, start + 0.03)),
+            "hit_rate_by_locations": Curve(1, (start + 0.04, start + 0.05)),
         }
+        return Results(curves)
 
-    report = {**found(0.8), "gaze_baselines": {"random": found(0.3), "central": found(0.4)}}
+    report = found(0.8) | {"gaze_baselines": {"random": found(0.3), "central": found(0.4)}}
     _, heading, _, *rows = gaze_baselines.to_text(report).splitlines()
     for name in ("locations", "gaze", "top-1 %", "top-1 % attended only", "hit rate %"):
         assert name in heading

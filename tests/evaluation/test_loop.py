@@ -65,14 +65,14 @@ def test_results_of_all_evaluators_come_together(batches):
     results = Evaluation(build()).run(batches, [Recorder(), Accuracy()])
     assert results["batches"] == 2
     assert results["images"] == 5
-    assert len(results["top1_by_locations"]) == 3
+    assert results["top1_by_locations"].counts == range(3)
 
 
 def test_the_number_of_locations_is_a_choice_of_each_run(batches):
     evaluation = Evaluation(build())
     for locations, count in (((4,), 4), ((2, 3), 8), ((), 0)):
         results = evaluation.run(batches, [Accuracy()], locations)
-        assert len(results["top1_by_locations"]) == count + 1
+        assert results["top1_by_locations"].counts == range(count + 1)
 
 
 def test_the_network_is_traced_once_for_all_batches_and_runs(batches):
@@ -96,7 +96,7 @@ def test_a_later_run_uses_the_weights_of_its_time(batches):
     kernel.assign(tf.zeros_like(kernel))
     bias.assign([0.0, 1.0, 0.0, 0.0])
     # Everything is class 1 now, as is one of the five images.
-    assert evaluation.run(batches, [Accuracy()])["top1_by_locations"] == [0.2, 0.2, 0.2]
+    assert evaluation.run(batches, [Accuracy()])["top1_by_locations"].values == (0.2, 0.2, 0.2)
 
 
 def test_a_gaze_knows_the_numbers_of_the_images_in_the_split(batches):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.arrays import make_batch, make_outputs
+from tnet_tf.evaluation.results import Curve
 from tnet_tf.robustness.gaze_overlap import GazeOverlap, gaze_overlap
 
 
@@ -49,7 +50,7 @@ def test_evaluator_gives_means_over_the_batch():
     after = np.array([[[0, 0, 1, 1]], [[0, 0, 1, 1]]])
     evaluator = GazeOverlap(before)
     evaluator.update(make_outputs(boxes=after), make_batch(labels=[0, 1]))
-    assert dict(evaluator.results()) == {"gaze_overlap_by_locations": [0.75]}
+    assert dict(evaluator.results()) == {"gaze_overlap_by_locations": Curve(1, (0.75,))}
 
 
 def test_networks_without_locations_have_no_gaze():

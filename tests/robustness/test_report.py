@@ -3,8 +3,10 @@ import io
 import pytest
 from PIL import Image
 
+from tnet_tf.errors import UserError
+from tnet_tf.evaluation.results import Curve, Results
 from tnet_tf.robustness import report
-from tnet_tf.robustness.report import plot, to_text
+from tnet_tf.robustness.report import plot, read, to_text
 
 
 def trial(name, strength, top1, gaze=None, images=50, clean=None):
@@ -12,20 +14,21 @@ def trial(name, strength, top1, gaze=None, images=50, clean=None):
         "name": name,
         "strength": strength,
         "images": images,
-        "top1_by_locations": top1,
-        "clean_top1_by_locations": clean or [0.8] * len(top1),
+        "top1_by_locations": Curve.of(0, top1),
+        "clean_top1_by_locations": Curve.of(0, clean or [0.8] * len(top1)),
     }
-    return row if gaze is None else {**row, "gaze_overlap_by_locations": gaze}
+    overlap = {} if gaze is None else {"gaze_overlap_by_locations": Curve.of(1, gaze)}
+    return Results({**row, **overlap})
 
 
 def network(name, *trials, gflops=(0.1, 0.2)):
-    return {
+    values = {
         "run_dir": name,
         "model": "mgnet",
         "backbone": "resnet18",
         "dataset": "birds",
         "split": "test",
-        "gflops_by_locations": list(gflops),
+        "gflops_by_locations": Curve.of(0, gflops),
         "settings": {
             "attack_epsilon": 4.0,
             "attack_step_size": 1.0,
@@ -34,6 +37,7 @@ def network(name, *trials, gflops=(0.1, 0.2)):
         },
         "trials": list(trials),
     }
+    return Results(values)
 
 
 LOOKING = network(
@@ -91,7 +95,7 @@ def test_the_plot_has_a_column_for_corruptions_and_for_every_attack():
 
 
 def in_units(report, units):
-    return {**report, "settings": {**report["settings"], "attack_units": units}}
+    return report | {"settings": {**report["settings"], "attack_units": units}}
 
 
 def test_tables_name_the_unit_of_every_networks_attacks():
@@ -128,3 +132,16 @@ def test_plots_of_several_budgets_name_each_networks(drawn):
         "looking, epsilon 4/255 standardised",
         "dense",
     ]
+
+
+def test_a_report_that_was_written_is_read_as_it_was(tmp_path):
+    (tmp_path / report.REPORT).write_text(LOOKING.to_json())
+    assert read(str(tmp_path)) == LOOKING
+    assert to_text([read(str(tmp_path))]) == to_text([LOOKING])
+
+
+@pytest.mark.parametrize("content", ["", "7", "{}", '{"trials": []}', DENSE.to_json()[:-9]])
+def test_what_is_no_report_is_told(tmp_path, content):
+    (tmp_path / report.REPORT).write_text(content)
+    with pytest.raises(UserError, match=r"--compare=.* has no robustness\.json that can be read"):
+        read(str(tmp_path))

@@ -7,6 +7,7 @@ from tests.training.runs import EVERYTHING, FEEDFORWARD, saved_state, short_run
 from tnet_tf.errors import UserError
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.loop import Evaluation
+from tnet_tf.evaluation.results import Curve
 from tnet_tf.inputs import catalog
 from tnet_tf.models.weights.names import variable_names
 from tnet_tf.training import trainer
@@ -90,7 +91,7 @@ def test_averaged_weights_are_evaluated_and_kept_and_loaded(data_dir, tmp_path):
         others = Evaluation(run.average.model).run(batches, [Accuracy()])
         assert found == others["top1_by_locations"]
         accuracies.append(0.1 * (1 + len(accuracies)))
-        return {"top1_by_locations": accuracies[-1:]}
+        return {"top1_by_locations": Curve(0, tuple(accuracies[-1:]))}
 
     run.evaluation.run = better_and_better
     run.fit()

@@ -1,7 +1,6 @@
 """All costs of networks, as benchmark reports them: time, FLOPs, parameters, memory, input."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from tnet_tf.benchmarking.cases import Case, Network
 from tnet_tf.benchmarking.stopwatch import interleaved, spread
 from tnet_tf.config import BenchmarkConfig, Config
 from tnet_tf.evaluation import cost, report
+from tnet_tf.evaluation.results import Curve, Results
 from tnet_tf.inputs import catalog
 from tnet_tf.run import Run
 
@@ -68,8 +68,8 @@ def of_networks(
     models: Mapping[str, keras.Model],
     times: Times,
     config: Config,
-) -> dict[str, Any]:
-    """All costs, ready for JSON.
+) -> Results:
+    """All costs.
 
     Args:
       networks: by name.
@@ -77,16 +77,15 @@ def of_networks(
       times: of their cases.
       config: all settings; those of how it was measured become part of the results.
     """
-    return {
+    measured_so = {
         "batch_size": config.train.batch_size,
         "precision": config.train.precision,
         **dataclasses.asdict(config.benchmark),
-        "reference": times.reference,
-        "networks": {
-            name: _of_network(name, network, models[name], times)
-            for name, network in networks.items()
-        },
     }
+    described = {
+        name: _of_network(name, network, models[name], times) for name, network in networks.items()
+    }
+    return Results({**measured_so, "reference": times.reference, "networks": described})
 
 
 def _of_network(name: str, network: Network, model: keras.Model, times: Times) -> dict[str, Any]:
@@ -147,10 +146,11 @@ def _input_rate(config: Config) -> float | None:
     return config.train.batch_size / seconds["read"][0]
 
 
-def _accuracy(config: Config) -> list[float] | None:
+def _accuracy(config: Config) -> Curve | None:
     """Top-1 accuracy after every number of locations, where evaluate has measured it."""
     folder = Path(config.eval.report_dir or Run(config.train.run_dir).evaluation)
     try:
-        return json.loads((folder / report.REPORT).read_text())["top1_by_locations"]
-    except (OSError, ValueError, KeyError):
+        results = Results.from_json((folder / report.REPORT).read_text())
+    except (OSError, ValueError):
         return None
+    return results.get("top1_by_locations")

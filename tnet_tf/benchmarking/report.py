@@ -1,17 +1,17 @@
 """Results of a benchmark as a table to read and as a plot."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from tnet_tf.evaluation.figures import COLOURS, png
+from tnet_tf.evaluation.results import Results
 from tnet_tf.evaluation.tables import aligned
 
 _HEADINGS = ("network", "measured", "GFLOPs", "median ms/image", "+-", "R", "peak GB")
 
 
-def to_text(results: Mapping[str, Any]) -> str:
+def to_text(results: Results) -> str:
     """The results for a terminal.
 
     Args:
@@ -51,7 +51,7 @@ def to_text(results: Mapping[str, Any]) -> str:
     return "\n".join([*lines, protocol])
 
 
-def plot(results: Mapping[str, Any]) -> bytes:
+def plot(results: Results) -> bytes:
     """A PNG of time and FLOPs against the number of locations, a line for each network.
 
     Where accuracy is known, it is drawn against time, too.
@@ -69,9 +69,9 @@ def plot(results: Mapping[str, Any]) -> bytes:
         time.errorbar(counts, milliseconds, deviations, capsize=3, **style)
         flops.plot(counts, [row["gflops"] for row in rows], **style)
         for axes in accuracy:
-            top1 = dict(enumerate(network["top1_by_locations"] or ()))
-            found = [row for row in rows if row["locations"] in top1]
-            shares = [100 * top1[row["locations"]] for row in found]
+            top1 = network["top1_by_locations"]
+            found = [row for row in rows if top1 and row["locations"] in top1.counts]
+            shares = [100 * top1.at(row["locations"]) for row in found]
             axes.plot([row["milliseconds_median"] for row in found], shares, **style)
     for axes, quantity in ((time, "median time per image (ms)"), (flops, "GFLOPs per image")):
         axes.set_xlabel("locations")

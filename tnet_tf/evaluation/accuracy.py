@@ -1,11 +1,12 @@
 """Accuracy after every number of attended locations: the accuracy side of the paper's tables."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from tnet_tf.batch import Batch
-from tnet_tf.evaluation.loop import Value
+from tnet_tf.evaluation.results import BY_LOCATIONS, Curve
 from tnet_tf.outputs import Outputs
 
 
@@ -22,27 +23,27 @@ class Accuracy:
 
     def __init__(self) -> None:
         self.images = 0
-        self._hits: dict[str, np.ndarray] = {}
+        self._hits: dict[tuple[str, int], np.ndarray] = {}
 
     def update(self, outputs: Outputs, batch: Batch) -> None:
         """Counts the hits of a batch, see `tnet_tf.evaluation.loop.Evaluator`."""
         self.images += len(batch.labels)
-        for name, logits in (
-            ("by_locations", outputs.logits_by_count),
-            ("attended_only_by_locations", outputs.logits_without_context),
+        for what, first, logits in (
+            ("", 0, outputs.logits_by_count),
+            ("_attended_only", 1, outputs.logits_without_context),
         ):
             ranks = label_ranks(logits, batch.labels)
             for top in (1, 5):
                 hits = (ranks < min(top, logits.shape[-1])).sum(axis=0)
-                key = f"top{top}_{name}"
+                key = f"top{top}{what}{BY_LOCATIONS}", first
                 self._hits[key] = self._hits.get(key, 0) + hits
 
-    def results(self) -> Iterator[tuple[str, Value]]:
+    def results(self) -> Iterator[tuple[str, Any]]:
         """Accuracies over all images, see the class."""
         yield "images", self.images
-        for name, hits in self._hits.items():
+        for (name, first), hits in self._hits.items():
             if self.images and hits.size:
-                yield name, (hits / self.images).tolist()
+                yield name, Curve.of(first, hits / self.images)
 
 
 def label_ranks(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -1,11 +1,12 @@
 """How well attention finds the object: precision, recall, coverage, hits (appendix 3.1)."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from tnet_tf.batch import Batch
-from tnet_tf.evaluation.loop import Value
+from tnet_tf.evaluation.results import Curve
 from tnet_tf.outputs import Outputs
 
 
@@ -53,16 +54,16 @@ class AttentionPolicy:
         self._add("recall", inside / box_areas[:, np.newaxis])
         self._add("hit_rate", np.logical_or.accumulate(_hits(regions[with_box], boxes), axis=1))
 
-    def results(self) -> Iterator[tuple[str, Value]]:
+    def results(self) -> Iterator[tuple[str, Any]]:
         """Means over all images, see the class."""
         if not self.images:
             return
-        yield "coverage_by_locations", (self._sums["coverage"] / self.images).tolist()
+        yield "coverage_by_locations", Curve.of(1, self._sums["coverage"] / self.images)
         if not self.images_with_box:
             return
         yield "images_with_box", self.images_with_box
         for name in ("precision", "recall", "hit_rate"):
-            yield f"{name}_by_locations", (self._sums[name] / self.images_with_box).tolist()
+            yield f"{name}_by_locations", Curve.of(1, self._sums[name] / self.images_with_box)
         yield "hit_rate", float(self._sums["hit_rate"][-1] / self.images_with_box)
 
     def _add(self, name: str, values: np.ndarray) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tnet_tf.batch import Batch
-from tnet_tf.evaluation.loop import Value
 from tnet_tf.evaluation.predictions import log_probabilities
 from tnet_tf.evaluation.tables import percent
 from tnet_tf.outputs import Outputs
@@ -52,7 +51,7 @@ class Calibration:
         probabilities[rows, labels] -= 1
         self._distance += float((probabilities**2).sum())
 
-    def results(self) -> Iterator[tuple[str, Value]]:
+    def results(self) -> Iterator[tuple[str, Any]]:
         """Means over all images, see the class."""
         images = int(self._images.sum())
         if not images:

@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tnet_tf.batch import Batch
-from tnet_tf.evaluation.loop import Value
 from tnet_tf.evaluation.predictions import NONE, predicted_classes
 from tnet_tf.evaluation.tables import aligned, percent, shortened
 from tnet_tf.outputs import Outputs
@@ -50,7 +49,7 @@ class ClassReport:
         # `NONE` is the last column's index, too.
         np.add.at(self.confusion, (batch.labels, predicted_classes(outputs.logits)), 1)
 
-    def results(self) -> Iterator[tuple[str, Value]]:
+    def results(self) -> Iterator[tuple[str, Any]]:
         """Measures over all images, see the class."""
         images = self.confusion.sum(axis=1)
         if not images.any():

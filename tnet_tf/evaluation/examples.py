@@ -2,14 +2,14 @@
 
 import bisect
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from tnet_tf.batch import Batch
 from tnet_tf.evaluation.figures import attention_figure
-from tnet_tf.evaluation.loop import Value, one_row, stacked
+from tnet_tf.evaluation.loop import one_row, stacked
 from tnet_tf.evaluation.predictions import predicted_classes
 from tnet_tf.outputs import Outputs
 
@@ -60,7 +60,7 @@ class AttentionExamples:
                 del kept[self.count :]
         self._seen += len(batch.labels)
 
-    def results(self) -> Iterator[tuple[str, Value]]:
+    def results(self) -> Iterator[tuple[str, Any]]:
         """Nothing: pictures are no numbers."""
         return iter(())
 

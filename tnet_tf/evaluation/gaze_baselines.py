@@ -1,6 +1,6 @@
 """The same network looking at arbitrary places: what a learned gaze is worth."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -8,8 +8,9 @@ import keras
 from tnet_tf.batch import Batch
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.attention_policy import AttentionPolicy
-from tnet_tf.evaluation.loop import Evaluation, Value, one_row, stacked
-from tnet_tf.evaluation.tables import BY_LOCATIONS, aligned, heading, percent
+from tnet_tf.evaluation.loop import Evaluation, one_row, stacked
+from tnet_tf.evaluation.results import Results
+from tnet_tf.evaluation.tables import aligned, heading, percent
 from tnet_tf.models.gazes import GAZES
 from tnet_tf.outputs import Outputs
 
@@ -36,7 +37,7 @@ class OutputsOf:
                 self._kept[number] = one_row(outputs, row)
         self._seen += len(batch.labels)
 
-    def results(self) -> Iterator[tuple[str, Value]]:
+    def results(self) -> Iterator[tuple[str, Any]]:
         """Nothing: outputs are no measure."""
         return iter(())
 
@@ -50,7 +51,7 @@ def measure(
     batches: Iterable[Any],
     locations: tuple[int, ...],
     numbers: Sequence[int] = (),
-) -> tuple[dict[str, dict[str, Value]], dict[str, Outputs]]:
+) -> tuple[dict[str, Results], dict[str, Outputs]]:
     """Measures a network with every gaze of `tnet_tf.models.gazes`, showing progress.
 
     Args:
@@ -78,19 +79,17 @@ def measure(
     return results, outputs
 
 
-def to_text(report: Mapping[str, Any]) -> str:
+def to_text(report: Results) -> str:
     """A table with a row for every number of locations and gaze, the learned one first.
 
     Args:
       report: results of the network as it is, with those of `measure` as `gaze_baselines`.
     """
     gazes = {"learned": report, **report["gaze_baselines"]}
-    shown = [name for name in _SHOWN if f"{name}{BY_LOCATIONS}" in report]
+    shown = [name for name in _SHOWN if name in report.curves]
     rows = [("locations", "gaze", *map(heading, shown))]
-    most = len(report[f"top1{BY_LOCATIONS}"]) - 1
-    for count in range(1, most + 1):
+    for count in report.curves["top1"].counts[1:]:
         for gaze, results in gazes.items():
-            # Lists start at 0 locations, or at 1, but all end at the most.
-            cells = [percent(results[f"{name}{BY_LOCATIONS}"][count - most - 1]) for name in shown]
+            cells = [percent(results.curves[name].at(count)) for name in shown]
             rows.append((str(count), gaze, *cells))
     return "\n".join(["the same network looking elsewhere", *aligned(rows)])

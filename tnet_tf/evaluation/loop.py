@@ -9,11 +9,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tnet_tf.batch import Batch
+from tnet_tf.evaluation.results import Results
 from tnet_tf.models.gazes import Gaze
 from tnet_tf.outputs import Outputs
-
-# What JSON can hold.
-Value = float | None | list[Any] | dict[str, Any]
 
 
 class Evaluator(Protocol):
@@ -27,8 +25,8 @@ class Evaluator(Protocol):
           batch: as NumPy arrays; padding is gone, so its mask is 1 everywhere.
         """
 
-    def results(self) -> Iterator[tuple[str, Value]]:
-        """Names and values over all batches taken in."""
+    def results(self) -> Iterator[tuple[str, Any]]:
+        """Names and values over all batches taken in, see `Results`."""
 
 
 class Evaluation:
@@ -67,7 +65,7 @@ class Evaluation:
         locations: tuple[int, ...] | None = None,
         progress: bool = False,
         description: str = "evaluating",
-    ) -> dict[str, Value]:
+    ) -> Results:
         """Evaluates over all batches, each read once.
 
         Args:
@@ -80,7 +78,7 @@ class Evaluation:
           description: what the progress is of.
 
         Returns:
-          The results of all evaluators by name.
+          The results of all evaluators.
         """
         first = 0
         for batch in tqdm(batches, desc=description, unit="batch", disable=not progress):
@@ -89,7 +87,7 @@ class Evaluation:
             first += len(batch.labels)
             for evaluator in evaluators:
                 evaluator.update(outputs, real)
-        return {name: value for evaluator in evaluators for name, value in evaluator.results()}
+        return Results(dict(part for evaluator in evaluators for part in evaluator.results()))
 
 
 def one_row(values: Any, row: int) -> Any:

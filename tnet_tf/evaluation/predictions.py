@@ -3,11 +3,11 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from tnet_tf.batch import Batch
-from tnet_tf.evaluation.loop import Value
 from tnet_tf.outputs import Outputs
 
 _TOP = 5
@@ -87,7 +87,7 @@ class PredictionRows:
             self._images += 1
         self._write(buffer.getvalue().encode(errors="backslashreplace"))
 
-    def results(self) -> Iterator[tuple[str, Value]]:
+    def results(self) -> Iterator[tuple[str, Any]]:
         """Nothing: the file is the result."""
         return iter(())
 

@@ -1,16 +1,15 @@
 """Results of an evaluation as a table to read and as JSON to compute with."""
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from tnet_tf.evaluation import calibration, class_report, gaze_baselines
-from tnet_tf.evaluation.tables import BY_LOCATIONS, aligned, heading
+from tnet_tf.evaluation.results import Curve, Results
+from tnet_tf.evaluation.tables import aligned, heading
 
 REPORT = "report.json"
 
 
-def to_text(report: Mapping[str, Any]) -> str:
+def to_text(report: Results) -> str:
     """The report for a terminal: what was measured, and the table of results.
 
     Args:
@@ -32,40 +31,24 @@ def to_text(report: Mapping[str, Any]) -> str:
     return "\n\n".join([header, table(report), *parts]) + "\n"
 
 
-def to_json(report: Mapping[str, Any]) -> str:
-    """The report as JSON, readable and stable.
-
-    Raises:
-      ValueError: for a value that is not finite, which JSON can't hold.
-    """
-    return json.dumps(report, indent=2, allow_nan=False) + "\n"
-
-
-def table(report: Mapping[str, Any]) -> str:
+def table(report: Results) -> str:
     """Everything that depends on the number of locations, one row for each number.
 
     Args:
-      report: lists by names that end in `_by_locations`: GFLOPs as they are, all others shares
-        in [0, 1], shown in percent. The longest start at 0 locations, shorter ones at 1. Other
-        entries are left out.
+      report: its curves are shown: GFLOPs as they are, all others shares in [0, 1], in percent.
 
     Returns:
       Lines of equal width, for a terminal; '-' where there is no value.
     """
-    columns = {
-        name.removesuffix(BY_LOCATIONS): values
-        for name, values in report.items()
-        if name.endswith(BY_LOCATIONS)
-    }
-    rows = max(map(len, columns.values()), default=0)
-    texts = [["locations", *map(str, range(rows))]]
-    texts += [[heading(name), *_cells(name, values, rows)] for name, values in columns.items()]
+    curves = report.curves
+    counts = range(max((curve.counts.stop for curve in curves.values()), default=0))
+    texts = [["locations", *map(str, counts)]]
+    texts += [[heading(name), *_cells(name, curve, counts)] for name, curve in curves.items()]
     return "\n".join(aligned(list(zip(*texts, strict=True))))
 
 
-def _cells(name: str, values: Sequence[float], rows: int) -> list[str]:
+def _cells(name: str, curve: Curve, counts: Iterable[int]) -> Iterator[str]:
     scale = 1 if name == "gflops" else 100
-    # A list as long as the table starts at 0 locations; what attention alone decides, at 1.
-    before = 0 if len(values) == rows else 1
-    cells = ["-"] * before + [f"{scale * value:.2f}" for value in values]
-    return cells + ["-"] * (rows - len(cells))
+    for count in counts:
+        value = curve.at(count)
+        yield "-" if value is None else f"{scale * value:.2f}"

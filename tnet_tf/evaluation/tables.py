@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-# How lists with a value for each number of locations are named in results.
-BY_LOCATIONS = "_by_locations"
 _HEADINGS = {
     "gflops": "GFLOPs",
     "top1": "top-1 %",

@@ -1,12 +1,13 @@
 """How far a perturbation moves the gaze: the overlap of what is attended before and after."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from tnet_tf.batch import Batch
 from tnet_tf.evaluation.attention_policy import union_areas
-from tnet_tf.evaluation.loop import Value
+from tnet_tf.evaluation.results import Curve
 from tnet_tf.outputs import Outputs
 
 
@@ -30,10 +31,10 @@ class GazeOverlap:
         if outputs.boxes.shape[1]:
             self._overlaps = gaze_overlap(self.before, np.asarray(outputs.boxes))
 
-    def results(self) -> Iterator[tuple[str, Value]]:
+    def results(self) -> Iterator[tuple[str, Any]]:
         """See the class."""
         if self._overlaps is not None:
-            yield "gaze_overlap_by_locations", self._overlaps.mean(axis=0).tolist()
+            yield "gaze_overlap_by_locations", Curve.of(1, self._overlaps.mean(axis=0))
 
 
 def gaze_overlap(before: np.ndarray, after: np.ndarray) -> np.ndarray:

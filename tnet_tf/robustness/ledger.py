@@ -1,12 +1,14 @@
 """Results kept as they come, so that a long measurement goes on where it was interrupted."""
 
 import contextlib
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tnet_tf import atomic_files
+from tnet_tf.evaluation.results import Results
 
 # The setting that chooses where the file is.
 _FLAG = "--report_dir"
@@ -25,16 +27,15 @@ class Ledger:
 
     def __init__(self, path: Path, identity: Mapping[str, Any]):
         self.path = path
-        self.entries: dict[str, Any] = {}
+        self.entries: dict[str, Results] = {}
         header, *lines = _lines(path) or [None]
         if header == identity:
-            self.entries = dict(lines)
+            self.entries = {key: Results.from_plain(value) for key, value in lines}
         # Written anew in any case: an interruption may have left half a line at the end.
-        rows = [identity, *([key, value] for key, value in self.entries.items())]
-        lines = (f"{json.dumps(row)}\n" for row in rows)
-        atomic_files.write(path, "".join(lines).encode(), _FLAG)
+        rows = [f"{json.dumps(identity)}\n", *itertools.starmap(_line, self.entries.items())]
+        atomic_files.write(path, "".join(rows).encode(), _FLAG)
 
-    def add(self, key: str, value: Any) -> None:
+    def add(self, key: str, value: Results) -> None:
         """Keeps a result.
 
         Raises:
@@ -42,7 +43,11 @@ class Ledger:
         """
         self.entries[key] = value
         with atomic_files.errors_told(self.path, _FLAG), self.path.open("a") as file:
-            file.write(f"{json.dumps([key, value])}\n")
+            file.write(_line(key, value))
+
+
+def _line(key: str, value: Results) -> str:
+    return f"{json.dumps([key, value.to_plain()])}\n"
 
 
 def _lines(path: Path) -> list[Any]:

@@ -1,7 +1,6 @@
 """Robustness of one or several networks as tables to read and as curves (MGNet paper, 4.1)."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,21 @@ from matplotlib.figure import Figure
 from tnet_tf.config.robustness import ATTACKS
 from tnet_tf.errors import UserError
 from tnet_tf.evaluation.figures import COLOURS, png
+from tnet_tf.evaluation.results import Curve, Results
 from tnet_tf.evaluation.tables import aligned
 from tnet_tf.run import Run
 
-Report = Mapping[str, Any]
 REPORT = "robustness.json"
 CLEAN = "clean"
+# What a report has at least.
+_NEEDED = {"run_dir", "model", "backbone", "dataset", "split", "gflops_by_locations", "settings"}
+_NEEDED |= {"trials"}
 _TOP1, _GAZE = "top1_by_locations", "gaze_overlap_by_locations"
 _CLEAN_TOP1 = "clean_top1_by_locations"
 _UNITS = {"pixels": "the range of pixels", "standardised": "ImageNet's deviation of each channel"}
 
 
-def read(folder: str) -> Report:
+def read(folder: str) -> Results:
     """The report that `tnet_tf.evaluate` left of a network.
 
     Args:
@@ -33,7 +35,10 @@ def read(folder: str) -> Report:
       UserError: when there is none that can be read.
     """
     try:
-        return json.loads((Path(folder) / REPORT).read_text())
+        results = Results.from_json((Path(folder) / REPORT).read_text())
+        if not _NEEDED.issubset(results):
+            raise ValueError("it is no report of robustness")
+        return results
     except (OSError, ValueError) as error:
         raise UserError(
             f"--compare={folder} has no {REPORT} that can be read; make it by evaluate with "
@@ -41,7 +46,7 @@ def read(folder: str) -> Report:
         ) from error
 
 
-def to_text(reports: Sequence[Report]) -> str:
+def to_text(reports: Sequence[Results]) -> str:
     """Tables for a terminal: corruptions as in table 2 of the MGNet paper, then attacks.
 
     Args:
@@ -62,7 +67,7 @@ def to_text(reports: Sequence[Report]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def plot(reports: Sequence[Report]) -> bytes:
+def plot(reports: Sequence[Results]) -> bytes:
     """A PNG: top-1 by severity, and by the strength of every attack (figure 4).
 
     All are after the last location. Below them the overlap of the gaze with that on the images as
@@ -89,7 +94,7 @@ def plot(reports: Sequence[Report]) -> bytes:
     return png(figure)
 
 
-def _settings(report: Report) -> str:
+def _settings(report: Results) -> str:
     attack = report["settings"]
     described = ", ".join(
         [
@@ -109,103 +114,95 @@ def _settings(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _units(report: Report) -> str:
+def _units(report: Results) -> str:
     """What epsilon is in; a report that does not say is of pixels."""
     return report["settings"].get("attack_units", "pixels")
 
 
-def _epsilon(report: Report) -> str:
+def _epsilon(report: Results) -> str:
     return f"{report['settings']['attack_epsilon']:g}/255 {_units(report)}"
 
 
-def _corruptions(report: Report) -> list[str]:
+def _corruptions(report: Results) -> list[str]:
     found = (t["name"] for t in report["trials"] if t["name"] not in (*ATTACKS, CLEAN))
     return list(dict.fromkeys(found))
 
 
-def _attacked(report: Report, name: str) -> list[Mapping[str, Any]]:
+def _attacked(report: Results, name: str) -> list[Results]:
     return [trial for trial in report["trials"] if trial["name"] == name]
 
 
-def _has(trial: Mapping[str, Any], measure: str) -> bool:
-    return bool(trial.get(measure))
+def _has(trial: Results, measure: str) -> bool:
+    return measure in trial
 
 
-def _corruption_table(reports: Sequence[Report], names: Sequence[str], measure: str) -> str:
+def _corruption_table(reports: Sequence[Results], names: Sequence[str], measure: str) -> str:
     """A row for every network and number of locations, a column for every corruption."""
     table = [("network", "locations", "GFLOPs", CLEAN, "average", *names)]
     for report in reports:
-        means = {name: _mean(_attacked(report, name), measure) for name in names}
-        known = [values for values in means.values() if values is not None]
+        means = [_mean(_attacked(report, name), measure) for name in names]
+        known = [curve for curve in means if curve is not None]
         if not known:
             continue
-        clean = report["trials"][0].get(measure)
-        skipped = len(report["gflops_by_locations"]) - len(known[0])
-        for number in range(len(known[0])):
-            count = number + skipped
-            cells = [
-                "-" if values is None else f"{100 * values[number]:.1f}"
-                for values in means.values()
-            ]
-            table.append(
-                (
-                    report["run_dir"],
-                    str(count),
-                    f"{report['gflops_by_locations'][count]:.4f}",
-                    f"{100 * clean[number]:.1f}" if clean else "-",
-                    f"{100 * np.mean([values[number] for values in known]):.1f}",
-                    *cells,
-                )
-            )
+        average = Curve.mean(known)
+        curves = [report["trials"][0].get(measure), average, *means]
+        for count in average.counts:
+            gflops = f"{report['gflops_by_locations'].at(count):.4f}"
+            cells = (_percent(curve, count) for curve in curves)
+            table.append((report["run_dir"], str(count), gflops, *cells))
     return "\n".join(aligned(table)) if len(table) > 1 else ""
 
 
-def _mean(trials: Sequence[Mapping[str, Any]], measure: str) -> np.ndarray | None:
-    values = [trial[measure] for trial in trials if _has(trial, measure)]
-    return np.mean(values, axis=0) if values else None
+def _mean(trials: Sequence[Results], measure: str) -> Curve | None:
+    curves = [trial[measure] for trial in trials if _has(trial, measure)]
+    return Curve.mean(curves) if curves else None
 
 
-def _attack_table(reports: Sequence[Report]) -> str:
+def _percent(curve: Curve | None, count: int) -> str:
+    """The share after so many locations; '-' where there is none."""
+    share = None if curve is None else curve.at(count)
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def _attack_table(reports: Sequence[Results]) -> str:
     """A row for every network and attack, columns by the number of locations."""
-    most = max(len(trial[_TOP1]) for report in reports for trial in report["trials"])
-    locations = [str(count) for count in range(most)]
-    table = [("network", "attack", "epsilon", "strength", *locations, "gaze overlap")]
+    counts = range(max(t[_TOP1].counts.stop for report in reports for t in report["trials"]))
+    table = [("network", "attack", "epsilon", "strength", *map(str, counts), "gaze overlap")]
     for report in reports:
         attacked = [trial for trial in report["trials"] if trial["name"] in ATTACKS]
         unharmed = [(CLEAN, "-", trial[_CLEAN_TOP1], "-") for trial in attacked[:1]]
-        for name, strength, shares, gaze in (*unharmed, *map(_attack_row, attacked)):
-            cells = [f"{100 * share:.1f}" for share in shares]
-            blank = ["-"] * (most - len(cells))
+        for name, strength, top1, gaze in (*unharmed, *map(_attack_row, attacked)):
+            cells = (_percent(top1, count) for count in counts)
             epsilon = "-" if name == CLEAN else _epsilon(report)
-            table.append((report["run_dir"], name, epsilon, strength, *cells, *blank, gaze))
+            table.append((report["run_dir"], name, epsilon, strength, *cells, gaze))
     return "\n".join(aligned(table))
 
 
-def _attack_row(trial: Mapping[str, Any]) -> tuple[str, str, list[float], str]:
-    gaze = f"{100 * trial[_GAZE][-1]:.1f}" if _has(trial, _GAZE) else "-"
+def _attack_row(trial: Results) -> tuple[str, str, Curve, str]:
+    gaze = f"{100 * trial[_GAZE].last:.1f}" if _has(trial, _GAZE) else "-"
     return trial["name"], str(trial["strength"]), trial[_TOP1], gaze
 
 
-def _columns(reports: Sequence[Report]) -> list[str]:
+def _columns(reports: Sequence[Results]) -> list[str]:
     """What the curves are of: corruptions together, and every attack."""
     corrupted = ["corruptions"] if any(map(_corruptions, reports)) else []
     return [*corrupted, *(n for n in ATTACKS if any(_attacked(r, n) for r in reports))]
 
 
-def _title(column: str, reports: Sequence[Report]) -> str:
+def _title(column: str, reports: Sequence[Results]) -> str:
     """What the curves are of, and the budgets of an attack."""
     budgets = _budgets(reports, (column,))
     return f"{column}, epsilon {' and '.join(budgets)}" if budgets else column
 
 
-def _label(report: Report, reports: Sequence[Report]) -> str:
+def _label(report: Results, reports: Sequence[Results]) -> str:
     """The network's name, and its budget where not all have the same."""
     name = Run(report["run_dir"]).name
     own = _budgets([report], ATTACKS)
     return ", epsilon ".join([name, *own]) if len(_budgets(reports, ATTACKS)) > 1 else name
 
 
-def _budgets(reports: Sequence[Report], attacks: Sequence[str]) -> list[str]:
+def _budgets(reports: Sequence[Results], attacks: Sequence[str]) -> list[str]:
     """The budgets that any of these attacks had, each once."""
     return list(dict.fromkeys(_epsilon(r) for r in reports for n in attacks if _attacked(r, n)))
 
@@ -214,7 +211,7 @@ def _strength_of(column: str) -> str:
     return {"corruptions": "severity", "square": "queries"}.get(column, "steps")
 
 
-def _draw(axes: Axes, report: Report, column: str, measure: str, style: dict[str, Any]) -> None:
+def _draw(axes: Axes, report: Results, column: str, measure: str, style: dict[str, Any]) -> None:
     """One network's curve; strength 0 is the image as it is."""
     names = _corruptions(report) if column == "corruptions" else [column]
     trials = [trial for trial in report["trials"] if trial["name"] in names]
@@ -222,10 +219,10 @@ def _draw(axes: Axes, report: Report, column: str, measure: str, style: dict[str
     if not strengths:
         return
     means = [
-        float(np.mean([t[measure][-1] for t in trials if t["strength"] == strength]))
+        float(np.mean([t[measure].last for t in trials if t["strength"] == strength]))
         for strength in strengths
     ]
-    clean = trials[0][_CLEAN_TOP1][-1] if measure == _TOP1 else 1.0
+    clean = trials[0][_CLEAN_TOP1].last if measure == _TOP1 else 1.0
     axes.plot(
         [0, *strengths],
         [100 * clean, *(100 * m for m in means)],

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,8 @@ from tnet_tf.batch import Batch
 from tnet_tf.config import Config, RobustnessConfig
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.figures import to_uint8
-from tnet_tf.evaluation.loop import Evaluation, Evaluator, Value
+from tnet_tf.evaluation.loop import Evaluation, Evaluator
+from tnet_tf.evaluation.results import BY_LOCATIONS, Curve, Results
 from tnet_tf.outputs import Outputs
 from tnet_tf.robustness import attacks, corruptions, report
 from tnet_tf.robustness.attacks import Attacker, Budget
@@ -48,10 +49,10 @@ def check(settings: RobustnessConfig) -> None:
 def measure(
     config: Config,
     model: keras.Model,
-    batches: Iterable[Any],
-    clean: Mapping[str, Any],
+    batches: Iterable[Batch],
+    clean: Results,
     kept: Path,
-) -> dict[str, Any]:
+) -> Results:
     """Measures a network under every trial that the settings ask for.
 
     Args:
@@ -81,7 +82,7 @@ def measure(
         print(f"going on after {len(ledger.entries)} batches in {ledger.path}", flush=True)
     measured = Robustness(model, config.robustness, tuple(clean["locations"]), ledger)
     settings = dataclasses.asdict(config.robustness)
-    return {**described, "settings": settings, "trials": measured.run(batches)}
+    return Results({**described, "settings": settings, "trials": measured.run(batches)})
 
 
 class Trial(NamedTuple):
@@ -125,7 +126,7 @@ class Robustness:
         self.evaluation = Evaluation(model)
         self._attacker: Attacker | None = None
 
-    def run(self, batches: Iterable[Any]) -> list[dict[str, Any]]:
+    def run(self, batches: Iterable[Batch]) -> list[Results]:
         """Measures all trials, showing batches done, their rate and the time left.
 
         Args:
@@ -140,7 +141,7 @@ class Robustness:
         planned = trials(self.config)
         with tqdm(desc="robustness", unit="batch") as progress:
             before: list[np.ndarray] = []
-            clean: list[dict[str, Value]] = []
+            clean: list[Results] = []
             for trial in planned:
                 progress.set_postfix_str(f"{trial.name} {trial.strength or ''}".strip())
                 parts = list(self._parts(trial, batches, before, progress))
@@ -148,10 +149,11 @@ class Robustness:
                     clean = parts
                     progress.total = self._batches(planned, parts)
                 same = _means(clean[: len(parts)])["top1_by_locations"]
-                found.append({**trial._asdict(), **_means(parts), "clean_top1_by_locations": same})
+                named = Results(trial._asdict())
+                found.append(named | _means(parts) | {"clean_top1_by_locations": same})
         return found
 
-    def _batches(self, planned: list[Trial], parts: list[dict[str, Value]]) -> int:
+    def _batches(self, planned: list[Trial], parts: list[Results]) -> int:
         """Batches of all trials, where the first one had these."""
         attacked = parts
         if self.config.attack_images:
@@ -163,8 +165,8 @@ class Robustness:
         return len(parts) * (len(planned) - of_attacks) + len(attacked) * of_attacks
 
     def _parts(
-        self, trial: Trial, batches: Iterable[Any], before: list[np.ndarray], progress: tqdm
-    ) -> Iterator[dict[str, Value]]:
+        self, trial: Trial, batches: Iterable[Batch], before: list[np.ndarray], progress: tqdm
+    ) -> Iterator[Results]:
         """Results of a trial batch by batch; the first trial leaves its boxes in `before`."""
         first = 0
         for number, batch in enumerate(batches):
@@ -186,7 +188,7 @@ class Robustness:
                 part = self.evaluation.run([changed], evaluators, self.locations)
                 self.ledger.add(key, part)
             progress.update()
-            first += int(part["images"])  # type: ignore[arg-type]
+            first += part["images"]
             yield part
 
     def _perturbed(self, trial: Trial, batch: Batch, first: int) -> np.ndarray:
@@ -240,16 +242,15 @@ class _Boxes:
     def update(self, outputs: Outputs, batch: Batch) -> None:
         self.boxes = np.asarray(outputs.boxes)
 
-    def results(self) -> Iterator[tuple[str, Value]]:
+    def results(self) -> Iterator[tuple[str, Any]]:
         return iter(())
 
 
-def _means(parts: list[dict[str, Any]]) -> dict[str, Any]:
+def _means(parts: Sequence[Results]) -> Results:
     """Means over the images of all parts."""
     images = [part["images"] for part in parts]
-    names = [name for name in parts[0] if name.endswith("_by_locations")]
     means = {
-        name: np.average([part[name] for part in parts], axis=0, weights=images).tolist()
-        for name in names
+        f"{name}{BY_LOCATIONS}": Curve.mean([part.curves[name] for part in parts], images)
+        for name in parts[0].curves
     }
-    return {"images": sum(images), **means}
+    return Results({"images": sum(images), **means})

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tnet_tf.evaluation.figures import attended_image
+from tnet_tf.evaluation.results import BY_LOCATIONS, Curve
 
 
 class Summaries:
@@ -21,22 +21,21 @@ class Summaries:
         self.writer = tf.summary.create_file_writer(str(folder))
 
     def scalars(self, prefix: str, values: Mapping[str, Any], step: int) -> None:
-        """Writes numbers; a vector `x_by_locations` becomes `x/0`, `x/1`, .. by locations.
-
-        `x_attended_only_by_locations` starts at one location.
+        """Writes numbers; a curve `x_by_locations` becomes `x/0`, `x/1`, .. by locations.
 
         Args:
           prefix: 'train' or 'validation'.
-          values: scalars or vectors by name.
+          values: numbers or curves by name.
           step: training steps done.
         """
         with self.writer.as_default(step=step):
             for name, value in values.items():
-                tag = f"{prefix}/{name.removesuffix('_by_locations')}"
-                first = 1 if name.endswith("attended_only_by_locations") else 0
-                for locations, number in enumerate(np.ravel(value), start=first):
-                    part = f"/{locations}" if np.ndim(value) else ""
-                    tf.summary.scalar(tag + part, number)
+                tag = f"{prefix}/{name.removesuffix(BY_LOCATIONS)}"
+                if isinstance(value, Curve):
+                    for count, number in zip(value.counts, value.values, strict=True):
+                        tf.summary.scalar(f"{tag}/{count}", number)
+                else:
+                    tf.summary.scalar(tag, value)
 
     def attended(self, model: Callable[..., Any], images: tf.Tensor, step: int) -> None:
         """Writes pictures of where the model looks.

@@ -15,6 +15,7 @@ from tnet_tf.config import Config, TrainConfig
 from tnet_tf.errors import UserError
 from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.loop import Evaluation
+from tnet_tf.evaluation.results import Curve
 from tnet_tf.inputs import pipeline
 from tnet_tf.inputs.catalog import Dataset
 from tnet_tf.models.factory import build_model
@@ -208,7 +209,9 @@ class Trainer:
 
     def _report(self, metrics: dict[str, tf.Tensor], rate: float, step: int, progress: Any) -> None:
         """Scalars to TensorBoard and to the progress bar; `rate` is in steps per second."""
-        values = {name: value.numpy() for name, value in metrics.items()}
+        values: dict[str, Any] = {name: value.numpy() for name, value in metrics.items()}
+        accuracy = Curve.of(0, values["accuracy_by_locations"])
+        values["accuracy_by_locations"] = accuracy
         values["images_per_second"] = rate * self.config.train.batch_size
         good = f"last good checkpoint is {self.checkpoints.manager.latest_checkpoint or 'none'}"
         if not np.isfinite(values["loss"]):
@@ -221,10 +224,9 @@ class Trainer:
                 f"lower --learning_rate, or use --precision=bfloat16. The {good}"
             )
         self.summaries.scalars("train", values, step)
-        accuracy = values["accuracy_by_locations"][-1]
         progress.set_postfix(
             loss=f"{values['loss']:.3f}",
-            accuracy=f"{accuracy:.1%}",
+            accuracy=f"{accuracy.last:.1%}",
             reward=f"{values['reward']:.2f}",
         )
 
@@ -241,7 +243,7 @@ class Trainer:
             self.summaries.attended(self.evaluated, images, step)
         results = self.evaluation.run(batches, [Accuracy()])
         self.summaries.scalars("validation", results, step)
-        accuracy = float(np.ravel(results["top1_by_locations"])[-1])
+        accuracy = results["top1_by_locations"].last
         progress.write(f"step {step}: validation top-1 {accuracy:.2%}")
         better = accuracy > float(self.best.numpy())
         if better:
