@@ -55,6 +55,17 @@ def test_epochs_can_be_added(data_dir, tmp_path):
     assert saved_state(tmp_path / "run")["step/.ATTRIBUTES/VARIABLE_VALUE"] == 6
 
 
+def test_a_longer_run_that_would_have_been_another_is_refused_and_stays_as_it_is(
+    data_dir, tmp_path
+):
+    train(data_dir, tmp_path / "run", "--train_steps=3")
+    before = saved_state(tmp_path / "run"), (tmp_path / "run/config.json").read_text()
+    with pytest.raises(UserError, match="Give --learning_rate_drop_at="):
+        train(data_dir, tmp_path / "run", "--train_steps=6")
+    assert saved_state(tmp_path / "run").keys() == before[0].keys()
+    assert (tmp_path / "run/config.json").read_text() == before[1]
+
+
 def test_before_the_drop_it_may_move(tmp_path):
     run_dir = stopped(tmp_path, 79)
     check(run_dir, 100, 200)
