@@ -1,8 +1,12 @@
 """What is read and how it is augmented."""
 
 import dataclasses
+import functools
 
 from tnet_tf.config.setting import Part, require, require_finite, setting
+
+_folder = functools.partial(setting, part=Part.FOLDER)
+_augmentation = functools.partial(setting, part=Part.TRAINING_IMAGES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,40 +23,34 @@ class DataConfig:
     data_dir: str = setting(
         "data/records", "Folder of the prepared TFRecords.", usual=True, may_change=True
     )
-    folder: str = setting(
+    folder: str = _folder(
         "",
         "For prepare with --dataset=folder/NAME: root/<split>/<class>/* or root/<class>/*.",
-        part=Part.FOLDER,
         usual=True,
         may_change=True,
     )
-    boxes_csv: str = setting(
+    boxes_csv: str = _folder(
         "",
         "For prepare with --dataset=folder/NAME: CSV with a row for each box and columns "
         "file,x_min,y_min,x_max,y_max in pixels (or xmin, .., or x_min_px, ..), file relative to "
         "--folder. Default: <folder>/boxes.csv where it exists.",
-        part=Part.FOLDER,
         may_change=True,
     )
-    max_shorter_side: int = setting(
-        0,
-        "Prepare: shrink images whose shorter side is longer than this many pixels; 0 keeps all.",
-        part=Part.FOLDER,
+    max_shorter_side: int = _folder(
+        0, "Prepare: shrink images whose shorter side is longer than this many pixels; 0 keeps all."
     )
-    max_pixels: int = setting(
+    max_pixels: int = _folder(
         2**26,
         "Prepare: an image of more pixels (height * width; WebP: of half as many) is a bad image "
         "and not decoded. Decoding takes up to 16 bytes of memory for each, 1.1 GB in all at the "
         "default, 8192 * 8192.",
-        part=Part.FOLDER,
         may_change=True,
     )
-    on_bad_image: str = setting(
+    on_bad_image: str = _folder(
         "stop",
         "Prepare: what an image does that is unreadable, too large (--max_pixels) or too small for "
         "the network.",
         choices=("stop", "skip"),
-        part=Part.FOLDER,
         may_change=True,
     )
     train_split: str = setting("", "Split to train on, TFDS syntax; default: the dataset's own.")
@@ -68,62 +66,45 @@ class DataConfig:
         usual=True,
         sides=True,
     )
-    random_crop: bool = setting(
-        False,
-        "Train on crops, as --crop_method, --crop_area and --crop_aspect say.",
-        part=Part.TRAINING_IMAGES,
-        usual=True,
+    random_crop: bool = _augmentation(
+        False, "Train on crops, as --crop_method, --crop_area and --crop_aspect say.", usual=True
     )
-    crop_method: str = setting(
+    crop_method: str = _augmentation(
         "distorted_bounding_box",
         "How --random_crop draws. 'distorted_bounding_box', TensorFlow's and TNet's: a tenth of "
         "the box, or of the image without one, stays in view; images that no crop fits stay whole, "
         "by the default area and aspect those beyond 2.35 : 1. 'random_resized_crop', "
         "torchvision's and MGNet's: ten tries, then a central crop, wherever the box is.",
         choices=("distorted_bounding_box", "random_resized_crop"),
-        part=Part.TRAINING_IMAGES,
     )
-    crop_area: float = setting(
-        0.85, "Least share of the image's area that --random_crop keeps.", part=Part.TRAINING_IMAGES
+    crop_area: float = _augmentation(
+        0.85, "Least share of the image's area that --random_crop keeps."
     )
-    crop_aspect: float = setting(
-        0.5, "Least aspect ratio of a crop; the largest is its inverse.", part=Part.TRAINING_IMAGES
+    crop_aspect: float = _augmentation(
+        0.5, "Least aspect ratio of a crop; the largest is its inverse."
     )
-    random_resize: bool = setting(
-        False,
-        "Resize training images by one of 8 interpolation methods at random.",
-        part=Part.TRAINING_IMAGES,
+    random_resize: bool = _augmentation(
+        False, "Resize training images by one of 8 interpolation methods at random."
     )
-    random_flip: bool = setting(
-        False,
-        "Flip training images left to right at random.",
-        part=Part.TRAINING_IMAGES,
-        usual=True,
+    random_flip: bool = _augmentation(
+        False, "Flip training images left to right at random.", usual=True
     )
-    auto_augment: bool = setting(
-        False,
-        "Augment by AutoAugment's ImageNet policy (Cubuk et al., 2019).",
-        part=Part.TRAINING_IMAGES,
+    auto_augment: bool = _augmentation(
+        False, "Augment by AutoAugment's ImageNet policy (Cubuk et al., 2019)."
     )
-    color_distortion: bool = setting(
-        False,
-        "Distort brightness, saturation, hue and contrast in random order.",
-        part=Part.TRAINING_IMAGES,
+    color_distortion: bool = _augmentation(
+        False, "Distort brightness, saturation, hue and contrast in random order."
     )
-    translation: float = setting(
-        0.0, "Translate training images by up to this share of a side.", part=Part.TRAINING_IMAGES
+    translation: float = _augmentation(
+        0.0, "Translate training images by up to this share of a side."
     )
-    rotation: float = setting(
-        0.0, "Rotate training images by up to this many degrees.", part=Part.TRAINING_IMAGES
-    )
+    rotation: float = _augmentation(0.0, "Rotate training images by up to this many degrees.")
     crop_to_box: bool = setting(
         False,
         "Classify the bounding box with a margin around it instead of the image (Table 2, BBoxes); "
         "each box of an image is an example.",
     )
-    shuffle_buffer: int = setting(
-        10000, "Records held in memory to shuffle them.", part=Part.TRAINING_IMAGES
-    )
+    shuffle_buffer: int = _augmentation(10000, "Records held in memory to shuffle them.")
     data_workers: int = setting(
         0,
         "Parallel calls that decode and augment; 0: chosen by tf.data.",

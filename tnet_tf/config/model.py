@@ -1,21 +1,24 @@
 """Settings of the network."""
 
 import dataclasses
+import functools
 import math
 
 from tnet_tf.config.setting import Part, require, require_finite, setting
+
+_region = functools.partial(setting, part=Part.REGIONS)
+_noise = functools.partial(setting, part=Part.NOISE)
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """The network (paper 3, appendix 2.1; MGNet paper, 3)."""
 
-    model: str = setting(
+    model: str = _region(
         "tnet",
         "'tnet'; 'mgnet', the multi-glimpse network; or 'feedforward': the backbone and a "
         "classifier on the whole image.",
         choices=("tnet", "mgnet", "feedforward"),
-        part=Part.REGIONS,
         usual=True,
     )
     backbone: str = setting(
@@ -31,30 +34,23 @@ class ModelConfig:
         usual=True,
         sides=True,
     )
-    grid: int = setting(
-        3,
-        "Candidate locations per side of the attention grid (n of n x n).",
-        part=Part.REGIONS,
-        usual=True,
+    grid: int = _region(
+        3, "Candidate locations per side of the attention grid (n of n x n).", usual=True
     )
-    cell: float = setting(
-        0.5, "Side of a grid cell as a fraction of the image side.", part=Part.REGIONS, usual=True
-    )
-    locations: tuple[int, ...] = setting(
+    cell: float = _region(0.5, "Side of a grid cell as a fraction of the image side.", usual=True)
+    locations: tuple[int, ...] = _region(
         (2,),
         "Locations attended per grid, one number for each level after the first: '2' looks at 2 "
         "places in 2 levels, '2,1' at 2 and then at 1 inside each of them (4 in all). MGNet: one "
         "number, its glimpses after the first; '0' makes it the paper's FF-Net where "
         "--base_resolution is --image_size.",
-        part=Part.REGIONS,
         usual=True,
     )
-    sampling: str = setting(
+    sampling: str = _noise(
         "top_k",
         "How training selects locations: the k most probable (the paper's) or true sampling "
         "without replacement (appendix eq. 7).",
         choices=("top_k", "without_replacement"),
-        part=Part.NOISE,
     )
     location_module: str = setting(
         "squeeze_excitation",
@@ -71,15 +67,12 @@ class ModelConfig:
     feature_weighting: bool = setting(
         False, "Weigh feature vectors before they are averaged (appendix table 4)."
     )
-    region_scale: tuple[float, ...] = setting(
+    region_scale: tuple[float, ...] = _region(
         (0.2, 0.5),
         "MGNet: least and greatest side of a glimpse's region, as shares of the image's.",
-        part=Part.REGIONS,
     )
-    gradient_scale: float = setting(
-        0.01,
-        "MGNet: factor on the gradients that the localization network gets (s of eq. 5).",
-        part=Part.REGIONS,
+    gradient_scale: float = _region(
+        0.01, "MGNet: factor on the gradients that the localization network gets (s of eq. 5)."
     )
     normalization: str = setting(
         "shared",
@@ -94,19 +87,14 @@ class ModelConfig:
         "standardised by ImageNet's mean and deviation (keras.applications weights='imagenet').",
         choices=("symmetric", "unit", "imagenet"),
     )
-    spatial_dropout: float = setting(
-        0.0,
-        "Drop probability of whole channels of the last feature map (BagNet-77).",
-        part=Part.NOISE,
+    spatial_dropout: float = _noise(
+        0.0, "Drop probability of whole channels of the last feature map (BagNet-77)."
     )
-    dropout: float = setting(
-        0.0, "Drop probability before the classification layer.", part=Part.NOISE
-    )
-    stochastic_depth: float = setting(
+    dropout: float = _noise(0.0, "Drop probability before the classification layer.")
+    stochastic_depth: float = _noise(
         0.0,
         "Stochastic depth: residual block b of B, counted from 0, is skipped with b / B of this "
         "probability.",
-        part=Part.NOISE,
     )
 
     def check(self, image_size: tuple[int, ...]) -> None:

@@ -1,10 +1,13 @@
 """Settings of a run."""
 
 import dataclasses
+import functools
 
 from tnet_tf.config.setting import Part, require, require_finite, setting
 
 PRECISIONS = ("float32", "bfloat16", "float16")
+
+_progress = functools.partial(setting, part=Part.PROGRESS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,23 +15,16 @@ class TrainConfig:
     """The run: where, how long, how fast."""
 
     run_dir: str = setting(
-        "runs/default",
-        "Folder of checkpoints, TensorBoard logs and reports.",
-        usual=True,
-        may_change=True,
+        "runs/default", "Folder of checkpoints, logs and reports.", usual=True, may_change=True
     )
     batch_size: int = setting(
         64, "Images per training step, over all devices together.", usual=True
     )
-    train_steps: int = setting(
-        0, "Training steps; 0: --epochs decides.", part=Part.PROGRESS, usual=True, may_change=True
+    train_steps: int = _progress(
+        0, "Training steps; 0: --epochs decides.", usual=True, may_change=True
     )
-    epochs: int = setting(
-        0,
-        "Passes over the training split; 0: --train_steps decides.",
-        part=Part.PROGRESS,
-        usual=True,
-        may_change=True,
+    epochs: int = _progress(
+        0, "Passes over the training split; 0: --train_steps decides.", usual=True, may_change=True
     )
     optimizer: str = setting("adam", "Optimiser.", choices=("adam", "adamw", "sgd"))
     weight_decay: float = setting(
@@ -44,11 +40,10 @@ class TrainConfig:
         "Decay of an exponential moving average of the weights, such as 0.999; evaluation, the "
         "best model and exports then use the average; 0: none.",
     )
-    early_stopping: int = setting(
+    early_stopping: int = _progress(
         0,
         "Evaluations in a row without a better validation top-1 after which training ends; 0: it "
         "goes on to its last step.",
-        part=Part.PROGRESS,
     )
     precision: str = setting(
         "float32",
@@ -82,50 +77,34 @@ class TrainConfig:
         0.8, "Share of the steps after which learning rates drop.", may_change=True
     )
     learning_rate_drop: float = setting(0.1, "Factor by which learning rates drop.")
-    pretrained: str = setting(
+    pretrained: str = _progress(
         "",
         "Weights to start from: a TensorFlow checkpoint with the published names, a "
         "keras.applications EfficientNet file (.h5, .weights.h5, .keras), or a state_dict of the "
         "published MGNet (.safetensors, .npz; .pt, .pth, .ckpt where PyTorch is installed).",
-        part=Part.PROGRESS,
         usual=True,
     )
     seed: int = setting(0, "Seed of weights, order, augmentation, sampling and dropout.")
-    deterministic: bool = setting(
-        False, "Make every operation deterministic (slower).", part=Part.PROGRESS
-    )
-    devices: int = setting(
+    deterministic: bool = _progress(False, "Make every operation deterministic (slower).")
+    devices: int = _progress(
         0,
         "Devices to train on with MirroredStrategy; 0: all GPUs, or the CPU. On a machine "
         "without GPU, more than 1 makes that many virtual CPU devices.",
-        part=Part.PROGRESS,
     )
-    checkpoint_every: int = setting(
-        0,
-        "Steps between checkpoints; 0: a tenth of the run, at most 1000.",
-        part=Part.PROGRESS,
-        may_change=True,
+    checkpoint_every: int = _progress(
+        0, "Steps between checkpoints; 0: a tenth of the run, at most 1000.", may_change=True
     )
-    evaluate_every: int = setting(
-        0,
-        "Steps between evaluations; 0: with every checkpoint.",
-        part=Part.PROGRESS,
-        may_change=True,
+    evaluate_every: int = _progress(
+        0, "Steps between evaluations; 0: with every checkpoint.", may_change=True
     )
-    summary_every: int = setting(
-        50, "Steps between TensorBoard scalars.", part=Part.PROGRESS, may_change=True
-    )
-    profile_steps: tuple[int, ...] = setting(
+    summary_every: int = _progress(50, "Steps between TensorBoard scalars.", may_change=True)
+    profile_steps: tuple[int, ...] = _progress(
         (),
         "First and last step of a TensorBoard profile, such as 100,110; default: none.",
-        part=Part.PROGRESS,
         may_change=True,
     )
-    summary_images: int = setting(
-        4,
-        "Images whose attended regions go to TensorBoard; 0: none.",
-        part=Part.PROGRESS,
-        may_change=True,
+    summary_images: int = _progress(
+        4, "Images whose attended regions go to TensorBoard; 0: none.", may_change=True
     )
 
     def check(self) -> None:
