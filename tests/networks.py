@@ -8,7 +8,7 @@ from tnet_tf.config import ModelConfig
 from tnet_tf.layers.convolution import NormalizedConvolution
 from tnet_tf.layers.receptive_field import Window
 from tnet_tf.models.backbone import Backbone
-from tnet_tf.models.factory import build_model
+from tnet_tf.models.factory import MODELS, build_model
 from tnet_tf.models.feedforward import FeedForward
 
 IMAGENET = ModelConfig(
@@ -39,6 +39,12 @@ TINY = ModelConfig(backbone="plain_cnn", base_resolution=(32, 32), grid=3, cell=
 def build(config: ModelConfig = TINY, classes: int = 4, **changes) -> keras.Model:
     """The network of `config` with some settings changed."""
     return build_model(dataclasses.replace(config, **changes), classes)
+
+
+def small(name: str, **changes) -> keras.Model:
+    """A small network of `MODELS`: two levels of locations, or where it looks one by one, three."""
+    locations = (3,) if MODELS[name].one_by_one else (2, 1)
+    return build(TINY, **{"model": name, "locations": locations, **changes})
 
 
 @keras.saving.register_keras_serializable(package="tests")

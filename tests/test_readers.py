@@ -11,6 +11,7 @@ from tests.training.runs import SETTINGS
 from tnet_tf import benchmark, evaluate, export, prepare, train
 from tnet_tf.benchmarking import workloads
 from tnet_tf.config import Config
+from tnet_tf.config.learning import RULES
 from tnet_tf.config.readers import READERS
 from tnet_tf.flags import read_config
 
@@ -64,6 +65,10 @@ def imported(module, seen):
     return seen
 
 
+def is_constructor(node):
+    return isinstance(node, ast.FunctionDef) and node.name == "__init__"
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("readers")
@@ -99,10 +104,14 @@ def test_commands_read_no_settings_but_those_that_they_say(folder, monkeypatch):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_settings_that_a_command_says_it_reads_are_read_somewhere_below_it(name):
     trees = imported(f"tnet_tf.{name}", {})
+    if "tnet_tf.learning.learning_rule" in trees:  # It finds the rules by what settings call them.
+        for rule in RULES.values():
+            imported(rule.implementation.partition(":")[0], trees)
     nodes = [node for tree in trees.values() for node in ast.walk(tree)]
     names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    # Some are read by their names.
+    # Some are read by their names, and networks are given those that their constructors take.
     names |= {node.value for node in nodes if isinstance(node, ast.Constant)}
+    names |= {a.arg for node in nodes if is_constructor(node) for a in node.args.args}
     of_properties = {"format", "optimize", "quantize", "corruptions", "attack"}
     assert READERS[name] - names <= of_properties
 

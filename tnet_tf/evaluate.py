@@ -67,7 +67,7 @@ def main(config: Config) -> Results:
         )
         baselines, gazes = _measure_gazes(config, dataset, model, results, examples)
         results |= baselines
-    resolution = getattr(model, "base_resolution", None)
+    resolution = model.base_resolution
     pictures = {
         "confusion.png": classes.figure(),
         "calibration.png": calibration.figure(results["calibration"]),
@@ -81,7 +81,7 @@ def main(config: Config) -> Results:
 
 
 def _check_classes(model: keras.Model, dataset: Dataset) -> None:
-    trained, present = model.arguments["classes"], len(dataset.classes)
+    trained, present = model.classes, len(dataset.classes)
     if trained != present:
         raise UserError(
             f"the network knows {trained} classes, but --dataset={dataset.name} has {present}; "

@@ -11,7 +11,6 @@ from tnet_tf.errors import UserError
 from tnet_tf.evaluation.cost import (
     gflops,
     gflops_by_locations,
-    numbers_of_locations,
     parameters,
 )
 from tnet_tf.models.feedforward import FeedForward
@@ -123,7 +122,7 @@ def test_networks_on_birds_cost_what_tables_5_and_6_say(table, number):
 
 def ffnet(model, side):
     """The FF-Net with an MGNet's backbone: its only glimpse is the image itself."""
-    backbone, classes = model.feature_extraction, model.arguments["classes"]
+    backbone, classes = model.feature_extraction, model.classes
     return MGNet(backbone, classes, base_resolution=(side, side), locations=(0,))
 
 
@@ -209,18 +208,6 @@ def test_locations_that_are_looked_at_one_by_one_are_counted_one_by_one():
     # Each adds a glimpse, and the attention over one glimpse more.
     first, second = (after - before for before, after in pairwise(costs))
     assert first < second < 1.1 * first
-
-
-def test_a_traversal_can_end_inside_its_last_level_only():
-    assert numbers_of_locations((3,)) == {0: (0,), 1: (1,), 2: (2,), 3: (3,)}
-    three_levels = {0: (0,), 1: (1,), 2: (2,), 4: (2, 1), 6: (2, 2), 8: (2, 3)}
-    assert numbers_of_locations((2, 3)) == three_levels
-
-
-def test_every_end_of_a_traversal_attends_to_its_number_of_locations():
-    images = tf.zeros((2, 96, 80, 3))
-    for count, locations in numbers_of_locations((2, 2, 1)).items():
-        assert build()(images, locations=locations).boxes.shape == (2, count, 4)
 
 
 def test_networks_that_attend_to_nothing_have_one_cost():

@@ -2,20 +2,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.networks import TINY, TINY_MGNET, build
+from tests.networks import small
 from tnet_tf.errors import UserError
-
-NETWORKS = {
-    "tnet": (TINY, {"locations": (2, 1)}),
-    "mgnet": (TINY_MGNET, {}),
-    "feedforward": (TINY, {"model": "feedforward"}),
-}
+from tnet_tf.models.factory import MODELS
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=MODELS)
 def model(request):
-    config, changes = NETWORKS[request.param]
-    return build(config, **changes)
+    return small(request.param)
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ import keras
 import pytest
 import tensorflow as tf
 
-from tests.networks import TINY, TINY_MGNET
+from tests.networks import TINY, small
 from tnet_tf.errors import UserError
 from tnet_tf.layers.receptive_field import Window
 from tnet_tf.models.backbone import Backbone
-from tnet_tf.models.factory import BACKBONES, build_model
+from tnet_tf.models.factory import BACKBONES, MODELS, build_model
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -34,12 +34,10 @@ def row(monkeypatch):
     monkeypatch.setitem(BACKBONES, "plainest", (Plainest, {}))
 
 
-@pytest.mark.parametrize("model", ["tnet", "mgnet", "feedforward"])
+@pytest.mark.parametrize("model", MODELS)
 def test_a_backbone_need_not_take_any_setting(model):
-    base = TINY_MGNET if model == "mgnet" else TINY
-    config = dataclasses.replace(base, model=model, backbone="plainest")
-    network = build_model(config, classes=3)
-    assert network(tf.zeros((2, 64, 64, 3))).logits.shape == (2, 3)
+    network = small(model, backbone="plainest")
+    assert network(tf.zeros((2, 64, 64, 3))).logits.shape == (2, 4)
 
 
 @pytest.mark.parametrize(

@@ -53,26 +53,6 @@ def affine_of(boxes, side):
     return np.stack([(last - first)[..., 0], centre[..., 1], centre[..., 0]], axis=-1)
 
 
-def test_one_pass_holds_the_predictions_of_every_smaller_number_of_locations(images):
-    model = network(locations=(4,))
-    full = model(images)
-    assert full.logits_by_count.shape == full.feature_logits.shape == (3, 5, 4)
-    for count in range(5):
-        alone = model(images, locations=(count,) if count else ())
-        assert alone.logits_by_count.shape == alone.feature_logits.shape == (3, count + 1, 4)
-        assert alone.logits_without_context.shape == (3, count, 4)
-        assert alone.boxes.shape == (3, count, 4)
-        assert alone.log_probs.shape == (3, count)
-        assert alone.levels.numpy().tolist() == [[2] * count] * 3
-        assert alone.weights.shape == (3, count + 1)
-        assert alone.cells.shape == (3, 0)
-        assert alone.location_probs == ()
-        np.testing.assert_allclose(full.logits_by_count[:, : count + 1], alone.logits_by_count)
-        np.testing.assert_allclose(full.feature_logits[:, : count + 1], alone.feature_logits)
-        np.testing.assert_allclose(full.boxes[:, :count], alone.boxes)
-        np.testing.assert_array_equal(alone.logits, alone.logits_by_count[:, -1])
-
-
 def test_a_call_may_ask_for_more_locations_than_the_constructor(images):
     model = network(locations=(1,))
     assert model(images).logits_by_count.shape == (3, 2, 4)
@@ -85,19 +65,6 @@ def test_locations_that_are_not_one_number_are_refused(images):
         network()(images, locations=(1, 1))
     with pytest.raises(UserError, match=r"^numbers of locations must be 0 or more; given: -1$"):
         network()(images, locations=(-1,))
-
-
-def test_any_batch_and_size_run_in_one_graph(images):
-    model, traces = network(), []
-
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3))])
-    def predict(images):
-        traces.append(1)
-        return model(images)
-
-    for pixels in (images, images[:1, :50, :70], images[:2, :32, :32]):
-        assert_same(predict(pixels), model(pixels))
-    assert len(traces) == 1
 
 
 class CountedCNN(PlainCNN):
@@ -261,19 +228,6 @@ def test_the_localization_network_learns_from_pixels_not_from_the_position():
         np.testing.assert_array_equal(gradient, np.zeros_like(gradient))
 
 
-def test_gradients_reach_every_weight_in_training(images):
-    model = network(normalization="per_level")
-    with tf.GradientTape() as tape:
-        outputs = model(images, training=True)
-        total = tf.reduce_sum(outputs.logits_by_count**2) + tf.reduce_sum(outputs.feature_logits**2)
-    gradients = tape.gradient(total, [v.value for v in model.trainable_variables])
-    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
-        # Softmax does not see what is added to every score.
-        if variable.path.endswith("key/bias"):
-            continue
-        assert gradient is not None and np.any(gradient), variable.path
-
-
 def test_without_context_the_first_glimpse_does_not_count():
     model = network()
     # Every look goes to the middle, 0.35 of the side.
@@ -300,19 +254,6 @@ def test_batchnorm_per_level_is_one_set_for_whole_images_and_one_for_regions(ima
     assert (first[0] != before[0]).all() and (every[1] != before[1]).all()
     np.testing.assert_array_equal(first[1], before[1])
     np.testing.assert_array_equal(every[0], first[0])
-
-
-@pytest.mark.parametrize("changes", [{}, {"normalization": "per_level"}, {"locations": (0,)}])
-def test_networks_survive_saving_and_graph_mode(images, changes, tmp_path):
-    model = network(**changes)
-    model.save(tmp_path / "model.keras")
-    restored = keras.saving.load_model(tmp_path / "model.keras")
-    assert restored.get_config() == model.get_config()
-    model.save_weights(tmp_path / "model.weights.h5")
-    fresh = build(TINY_MGNET, **changes)
-    fresh.load_weights(tmp_path / "model.weights.h5")
-    for other in (restored, fresh, tf.function(model)):
-        assert_same(other(images), model(images))
 
 
 def test_dense_layers_start_as_published_and_no_two_alike():

@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -103,22 +102,6 @@ def test_training_normalises_by_the_batch_and_keeps_a_tenth_of_its_statistics(im
     mean = tf.reduce_mean(convolved, axis=(0, 1, 2))
     np.testing.assert_allclose(stem.moving_mean[0], 0.1 * mean, atol=1e-6)
     assert stem.epsilon == 1e-5
-
-
-def test_networks_survive_saving_and_graph_mode(images, tmp_path):
-    network = ResNet("resnet18", False, 2, "imagenet")
-    for weight in network.weights:
-        if "normalization" in weight.path:
-            weight.assign(tf.random.uniform(weight.shape, 0.5, 1.5))
-    network.save(tmp_path / "network.keras")
-    restored = keras.saving.load_model(tmp_path / "network.keras")
-    assert restored.get_config() == network.get_config()
-    for level in (1, 2):
-        expected, spatial = network(images, level=level)
-        for other in (restored, tf.function(network)):
-            features, other_spatial = other(images, level=level)
-            np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4)
-            np.testing.assert_allclose(other_spatial, spatial, rtol=1e-3, atol=1e-4)
 
 
 def test_any_image_size_runs_in_one_graph(resnext, images):

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tests.networks import build
 from tests.training.test_step import SGD, batches, make_step, weights
 from tnet_tf.config import Config, LearningConfig, ModelConfig, TrainConfig, learning, rules_of
+from tnet_tf.config.networks import CellAttention
 from tnet_tf.errors import UserError
 from tnet_tf.learning.cross_entropy import reward
 from tnet_tf.learning.learning_rule import LearningRule
@@ -43,7 +44,7 @@ def _row(monkeypatch):
     module = types.ModuleType("where_alone")
     module.WhereAlone = WhereAlone
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    row = learning.Rule("where_alone:WhereAlone", ("tnet",))
+    row = learning.Rule("where_alone:WhereAlone", (CellAttention,))
     monkeypatch.setitem(learning.RULES, CHOSEN.rule, row)
     monkeypatch.setattr(TNet, "rules", rules_of("tnet"))
 

@@ -11,8 +11,8 @@ import keras
 from tnet_tf.benchmarking import workloads
 from tnet_tf.config import Config
 from tnet_tf.errors import UserError
-from tnet_tf.evaluation import cost
 from tnet_tf.inputs import catalog
+from tnet_tf.models.factory import MODELS
 from tnet_tf.models.precision import copy_in
 from tnet_tf.run import Run
 from tnet_tf.serving import formats
@@ -96,9 +96,10 @@ def _classes(config: Config) -> int:
 
 
 def _counts(config: Config) -> dict[int, tuple[int, ...]]:
-    if config.model.model == "feedforward":
-        return {0: ()}
-    possible = cost.numbers_of_locations(config.model.locations)
+    model = MODELS[config.model.model]
+    possible = model.stops(config.model.locations)
+    if not model.attends:
+        return possible
     counts = config.benchmark.location_counts or tuple(possible)
     for count in counts:
         if count not in possible:
@@ -132,7 +133,7 @@ def predictions(
 def _exported(name: str, network: Network, model: keras.Model, folder: Path) -> Iterator[Case]:
     """Predictions by exports, with all locations, of uint8 images."""
     settings, batch = network.config.benchmark, network.config.train.batch_size
-    sides = settings.side_lengths if network.config.model.model != "feedforward" else ()
+    sides = settings.side_lengths if model.attends else ()
     if not settings.forms and not sides:
         return
     size = network.config.data.image_size

@@ -4,6 +4,13 @@ import dataclasses
 import math
 from typing import NamedTuple
 
+from tnet_tf.config.networks import (
+    NETWORKS,
+    Attention,
+    CellAttention,
+    GlimpseAttention,
+    NoAttention,
+)
 from tnet_tf.config.setting import Part, require, require_finite, setting
 
 
@@ -12,18 +19,24 @@ class Rule(NamedTuple):
 
     Attributes:
       implementation: its class, as 'module:class'; settings can't import what reads them.
-      networks: those that learn by it, values of --model.
+      attention: kinds of attention that it teaches.
     """
 
     implementation: str
-    networks: tuple[str, ...]
+    attention: tuple[type[Attention], ...]
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The networks that learn by it, values of --model."""
+        rows = NETWORKS.items()
+        return tuple(name for name, row in rows if isinstance(row.attention, self.attention))
 
 
 # Learning rules by name; the first of a network's rules is its usual one. New rules are rows.
 RULES: dict[str, Rule] = {
-    "reinforce": Rule("tnet_tf.learning.reinforce:Reinforce", ("tnet", "feedforward")),
+    "reinforce": Rule("tnet_tf.learning.reinforce:Reinforce", (CellAttention, NoAttention)),
     "joint_classifiers": Rule(
-        "tnet_tf.learning.joint_classifiers:JointClassifiers", ("mgnet", "feedforward")
+        "tnet_tf.learning.joint_classifiers:JointClassifiers", (GlimpseAttention, NoAttention)
     ),
 }
 

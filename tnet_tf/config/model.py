@@ -2,8 +2,8 @@
 
 import dataclasses
 import functools
-import math
 
+from tnet_tf.config.networks import NETWORKS, Attention
 from tnet_tf.config.setting import Part, require, require_finite, setting
 
 _region = functools.partial(setting, part=Part.REGIONS)
@@ -16,15 +16,14 @@ class ModelConfig:
 
     model: str = _region(
         "tnet",
-        "'tnet'; 'mgnet', the multi-glimpse network; or 'feedforward': the backbone and a "
-        "classifier on the whole image.",
-        choices=("tnet", "mgnet", "feedforward"),
+        "; ".join(f"'{name}', {row.description}" for name, row in NETWORKS.items()) + ".",
+        choices=tuple(NETWORKS),
         usual=True,
     )
     backbone: str = setting(
         "efficientnet_b0",
-        "Feature extraction module: bagnet77, efficientnet_b0 .. efficientnet_b4, resnet18, "
-        "resnet34, resnet50, resnext50_32x4d, wide_resnet50_2, these with _no_maxpool, plain_cnn.",
+        "Feature extraction module, such as efficientnet_b0, resnet18, resnet18_no_maxpool, "
+        "bagnet77 or plain_cnn; a name that there is not is answered with all that there are.",
         usual=True,
     )
     classes: int = setting(0, "Number of classes; 0: as many as the dataset has.")
@@ -104,33 +103,14 @@ class ModelConfig:
             rate = getattr(self, name)
             require(0 <= rate < 1, f"--{name}={rate} is a probability: 0 to below 1")
         require(self.classes >= 0, "--classes must not be negative")
-        if self.model == "feedforward":
-            return
-        require(len(self.base_resolution) == 2, "--base_resolution takes one or two numbers")
-        for side, base, name in zip(
-            image_size, self.base_resolution, ("high", "wide"), strict=True
-        ):
-            require(
-                0 < base <= side,
-                f"--base_resolution={base} is larger than the image, which is {side} px {name} "
-                "(--image_size); the thumbnail must not be larger than the image",
-            )
-        require(bool(self.locations), "--locations needs a number for each level after the first")
-        if self.model == "mgnet":
-            self._check_mgnet()
-        else:
-            self.check_grid()
-        self.check_locations("--locations", self.locations)
-        require(
-            min(image_size) >= self.least_image_side(),
-            f"--image_size={','.join(map(str, image_size))} leaves regions of less than one pixel: "
-            f"these --locations with --cell or --region_scale need {self.least_image_side()} px",
-        )
+        self.attention.check(self, image_size)
+
+    def check_locations(self, flag: str, locations: tuple[int, ...]) -> None:
+        """Raises `UserError` for numbers of locations that do not fit the network."""
+        self.attention.check_locations(flag, locations, self)
 
     def least_image_side(self) -> int:
         """Sides of an image, in pixels, from which each region has at least one of its pixels.
-
-        The thumbnail needs two: one is of a single colour.
 
         Raises:
           UserError: the settings of the regions are out of range.
@@ -138,43 +118,12 @@ class ModelConfig:
         >>> ModelConfig(cell=0.34375, locations=(2,)).least_image_side()
         3
         """
-        if self.model == "mgnet":
-            self._check_mgnet()
-            share = self.region_scale[0]
-        elif self.model == "tnet":
-            self.check_grid()
-            share = self.cell ** len(self.locations)
-        else:
-            share = 1.0
-        return max(2, math.ceil(1 / share))
+        return self.attention.least_image_side(self)
 
-    def _check_mgnet(self) -> None:
-        least, most = self.region_scale if len(self.region_scale) == 2 else (0.0, 0.0)
-        require(
-            0 < least <= most <= 1,
-            "--region_scale takes two shares of the image's side, the smaller one first: above 0, "
-            "up to 1",
-        )
-        require(self.gradient_scale >= 0, "--gradient_scale must not be negative")
-
-    def check_grid(self) -> None:
-        """Raises `UserError` for a grid that can't be laid over a region."""
-        require(self.grid >= 2, f"--grid={self.grid} must be at least 2")
-        require(0 < self.cell < 1, f"--cell={self.cell} is a fraction of the side between 0 and 1")
-
-    def check_locations(self, flag: str, locations: tuple[int, ...]) -> None:
-        """Raises `UserError` for numbers of locations that do not fit the network."""
-        if self.model == "mgnet":
-            require(
-                len(locations) <= 1, f"{flag}: MGNet takes one number, its looks after the first"
-            )
-            require(min(locations, default=0) >= 0, f"{flag} must not be negative")
-        for count in locations if self.model == "tnet" else ():
-            require(
-                0 < count <= self.grid**2,
-                f"{flag}={count} does not fit a grid of {self.grid} x {self.grid}: it must be 1 to "
-                f"{self.grid**2}",
-            )
+    @property
+    def attention(self) -> Attention:
+        """What the settings of regions mean to the network."""
+        return NETWORKS[self.model].attention
 
     @property
     def levels(self) -> int:

@@ -60,13 +60,11 @@ def gflops_by_locations(
     Returns:
       L + 1 numbers, where locations (2, 3) make L = 2 + 2 * 3.
     """
-    if locations is None:
-        locations = tuple(getattr(model, "locations", ()))
-    # Feed-forward networks take locations and attend to none.
-    if not locations or not hasattr(model, "locations"):
+    locations = model.locations if locations is None else locations
+    if not model.attends or not locations:
         return [gflops(model, image_size, ())]
-    if getattr(model, "one_by_one", False):
-        return [gflops(model, image_size, (count,)) for count in range(locations[0] + 1)]
+    if model.one_by_one:
+        return [gflops(model, image_size, stop) for stop in model.stops(locations).values()]
     costs = [gflops(model, image_size, (0,))]
     regions = 1
     for level, count in enumerate(locations, start=1):
@@ -74,26 +72,6 @@ def gflops_by_locations(
         before, after = costs[-1], gflops(model, image_size, locations[:level])
         costs += [before + (after - before) * done / regions for done in range(1, regions + 1)]
     return costs
-
-
-def numbers_of_locations(locations: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """Every number of locations at which a traversal can end, and the call's argument for it.
-
-    Args:
-      locations: attended per grid, one number for each level after the first. Levels before the
-        last one that is looked at are complete: (2, 1) can end at 0, 1, 2 and 2 + 2 * 1 = 4.
-
-    Example:
-      >>> numbers_of_locations((2, 1))
-      {0: (0,), 1: (1,), 2: (2,), 4: (2, 1)}
-    """
-    found: dict[int, tuple[int, ...]] = {0: (0,)}
-    total, grids = 0, 1
-    for level, most in enumerate(locations):
-        for count in range(1, most + 1):
-            found[total + grids * count] = (*locations[:level], count)
-        total, grids = total + grids * most, grids * most
-    return found
 
 
 def parameters(model: keras.Model) -> int:

@@ -1,6 +1,7 @@
 """What all classifiers of this package are: a backbone with modules on top, saved in one way."""
 
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import keras
 
@@ -19,21 +20,59 @@ class Classifier(KerasMethods):
 
     Args:
       backbone: feature extraction module.
-      **arguments: the constructor's others, for `get_config`, and Keras's own name.
+      classes: number of classes.
+      name: Keras's own.
+      **arguments: all others of the subclass's constructor, for `get_config`.
 
     Attributes:
       arguments: the constructor's, without the backbone and the name.
+      classes: number of classes.
       feature_extraction: the backbone.
       attends: whether it looks at locations; its call then takes a `gaze`, too, which chooses them
         in its place (see `tnet_tf.models.gazes`).
+      one_by_one: whether each location depends on those before it, so that they are not looked at
+        in one batch.
+      locations: attended per grid, one number for each level after the first, unless a call says
+        otherwise; () where it does not attend.
+      base_resolution: height and width in pixels at which regions are looked at; None: images are
+        looked at as they are.
+      grid: cells per side of the grids that it chooses from; None: it has none.
     """
 
-    attends = False
+    attends: ClassVar[bool] = False
+    one_by_one: ClassVar[bool] = False
+    locations: tuple[int, ...] = ()
+    base_resolution: tuple[int, int] | None = None
+    grid: int | None = None
 
-    def __init__(self, backbone: Backbone, name: str | None = None, **arguments: Any):
+    def __init__(self, backbone: Backbone, classes: int, name: str | None = None, **arguments: Any):
         super().__init__(autocast=False, name=name)
-        self.arguments = arguments
+        self.arguments = {"classes": classes, **arguments}
+        self.classes = classes
         self.feature_extraction = backbone
+
+    @classmethod
+    def stops(cls, locations: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        """Every number of locations after which a pass can end, and the call's argument for it.
+
+        Args:
+          locations: attended per grid, one number for each level after the first. Levels before the
+            last one that is looked at are complete: (2, 1) can end at 0, 1, 2 and 2 + 2 * 1 = 4.
+
+        Example:
+          >>> from tnet_tf.models.tnet import TNet
+          >>> TNet.stops((2, 1))
+          {0: (0,), 1: (1,), 2: (2,), 4: (2, 1)}
+        """
+        if not cls.attends:
+            return {0: ()}
+        stops: dict[int, tuple[int, ...]] = {0: (0,)}
+        total, grids = 0, 1
+        for level, most in enumerate(locations):
+            for count in range(1, most + 1):
+                stops[total + grids * count] = (*locations[:level], count)
+            total, grids = total + grids * most, grids * most
+        return stops
 
     def __call__(self, images: Any, *arguments: Any, **settings: Any) -> Outputs:
         """Looks at images, see `call`."""

@@ -1,5 +1,6 @@
 """From settings to a network."""
 
+import dataclasses
 import inspect
 from typing import Any
 
@@ -9,6 +10,7 @@ from tnet_tf.config import ModelConfig
 from tnet_tf.errors import UserError
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.bagnet import BagNet77
+from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.efficientnet import VARIANTS as EFFICIENTNETS
 from tnet_tf.models.efficientnet import EfficientNet
 from tnet_tf.models.feedforward import FeedForward
@@ -17,6 +19,9 @@ from tnet_tf.models.plain_cnn import PlainCNN
 from tnet_tf.models.resnet import VARIANTS as RESNETS
 from tnet_tf.models.resnet import ResNet
 from tnet_tf.models.tnet import TNet
+
+# Networks by name; a new one is a row here and one in `NETWORKS` of tnet_tf/config/networks.py.
+MODELS: dict[str, type[Classifier]] = {"tnet": TNet, "mgnet": MGNet, "feedforward": FeedForward}
 
 # Backbone and the arguments that make it this one; new backbones are rows here.
 BACKBONES: dict[str, tuple[type[Backbone], dict[str, Any]]] = {
@@ -42,8 +47,8 @@ def build_backbone(config: ModelConfig) -> Backbone:
             f"--backbone={config.backbone} is unknown; there are {', '.join(sorted(BACKBONES))}"
         )
     backbone, row = BACKBONES[config.backbone]
-    per_level = config.model != "feedforward" and config.normalization == "per_level"
-    accepted = inspect.signature(backbone.__init__).parameters
+    per_level = MODELS[config.model].attends and config.normalization == "per_level"
+    accepted = _accepted(backbone)
     for name in _SETTINGS_OF_BACKBONES:
         value = getattr(config, name)
         if name not in accepted and value != getattr(ModelConfig, name):
@@ -63,43 +68,25 @@ def _no_effect(flag: str, config: ModelConfig) -> UserError:
     return UserError(f"--{flag} has no effect on --backbone={config.backbone}; leave it out")
 
 
-def build_model(config: ModelConfig, classes: int) -> keras.Model:
+def build_model(config: ModelConfig, classes: int) -> Classifier:
     """The network that the settings describe, with fresh weights.
+
+    Its constructor takes the settings that its arguments have the names of.
 
     Args:
       config: the settings, checked.
       classes: number of classes.
 
-    Returns:
-      A model whose call takes (images, locations=None, training=False) and returns `Outputs`.
-
     Raises:
       UserError: see `build_backbone`, and when the grid does not fit the backbone's map.
     """
-    backbone = build_backbone(config)
-    if config.model == "feedforward":
-        return FeedForward(backbone, classes, config.dropout, name="feedforward")
-    if config.model == "mgnet":
-        return MGNet(
-            backbone,
-            classes,
-            base_resolution=config.base_resolution,
-            locations=config.locations,
-            region_scale=config.region_scale,
-            gradient_scale=config.gradient_scale,
-            name="mgnet",
-        )
-    return TNet(
-        backbone,
-        classes,
-        base_resolution=config.base_resolution,
-        grid=config.grid,
-        cell=config.cell,
-        locations=config.locations,
-        sampling=config.sampling,
-        location_module=config.location_module,
-        positional_module=config.positional_module,
-        feature_weighting=config.feature_weighting,
-        dropout=config.dropout,
-        name="tnet",
-    )
+    network = MODELS[config.model]
+    accepted = _accepted(network) - {"backbone", "classes"}
+    names = [field.name for field in dataclasses.fields(config) if field.name in accepted]
+    settings = {name: getattr(config, name) for name in names}
+    return network(build_backbone(config), classes, **settings, name=config.model)
+
+
+def _accepted(network: type[keras.Model]) -> set[str]:
+    """Names of a constructor's arguments."""
+    return set(inspect.signature(network.__init__).parameters)

@@ -32,7 +32,7 @@ class FeedForward(Classifier):
     rules = rules_of("feedforward")
 
     def __init__(self, backbone: Backbone, classes: int, dropout: float = 0.0, **kwargs: Any):
-        super().__init__(backbone, classes=classes, dropout=dropout, **kwargs)
+        super().__init__(backbone, classes, dropout=dropout, **kwargs)
         self.classification = ClassificationModule(
             backbone.feature_channels,
             classes,

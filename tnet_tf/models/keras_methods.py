@@ -20,10 +20,11 @@ class KerasMethods(keras.Model):
     images far out of [-1, 1].
 
     Attributes:
+      classes: number of classes.
       rules: names of the learning rules that the network learns by; the first is its own.
     """
 
-    arguments: dict[str, Any]
+    classes: int
     rules: ClassVar[Sequence[str]] = ()
     fitting: ClassVar[Any]
     exporting: ClassVar[Callable[..., None]]
@@ -70,7 +71,7 @@ class KerasMethods(keras.Model):
         for metric in self.metrics:
             if metric.name == "compile_metrics":
                 # By the shapes of labels and probabilities; Keras's own way is to call the model.
-                metric.build(tf.zeros((1,)), tf.zeros((1, self.arguments["classes"])))
+                metric.build(tf.zeros((1,)), tf.zeros((1, self.classes)))
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

@@ -59,8 +59,8 @@ class MGNet(Classifier):
 
     attends = True
     rules = rules_of("mgnet")
-    # Each location depends on those before it, so they are not looked at in one batch.
     one_by_one = True
+    base_resolution: tuple[int, int]
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class MGNet(Classifier):
     ):
         super().__init__(
             backbone,
-            classes=classes,
+            classes,
             base_resolution=tuple(base_resolution),
             locations=tuple(locations),
             region_scale=tuple(region_scale),

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tnet_tf.config import ModelConfig, rules_of
+from tnet_tf.config import rules_of
+from tnet_tf.config.networks import check_grid
 from tnet_tf.layers import checks
 from tnet_tf.layers import grid as grids
 from tnet_tf.layers import sampling as samplers
@@ -69,6 +70,8 @@ class TNet(Classifier):
 
     attends = True
     rules = rules_of("tnet")
+    base_resolution: tuple[int, int]
+    grid: int
 
     def __init__(
         self,
@@ -87,7 +90,7 @@ class TNet(Classifier):
     ):
         super().__init__(
             backbone,
-            classes=classes,
+            classes,
             base_resolution=tuple(base_resolution),
             grid=grid,
             cell=cell,
@@ -99,7 +102,7 @@ class TNet(Classifier):
             dropout=dropout,
             **kwargs,
         )
-        ModelConfig(grid=grid, cell=cell).check_grid()
+        check_grid(grid, cell)
         height, width = base_resolution
         self.base_resolution = (height, width)
         self.grid, self.cell, self.sampling = grid, cell, sampling

@@ -49,8 +49,8 @@ class ServedNetwork(tf.Module):
         self.model = model
         # Keras keeps some variables where a SavedModel does not look for them.
         self.weights = [variable.value for variable in model.weights]
-        self.attends = any(getattr(model, "locations", ()))
-        self.outputs = _ALWAYS + _ATTENDED * self.attends + _IN_GRIDS * hasattr(model, "grid")
+        self.attends = any(model.locations)
+        self.outputs = _ALWAYS + _ATTENDED * self.attends + _IN_GRIDS * (model.grid is not None)
 
     def default(
         self, height: int | None = None, width: int | None = None

@@ -35,7 +35,7 @@ class KerasFit:
         self.learning = learning or LearningConfig(rule=model.rules[0])
         self.rule = rule_of(model, self.learning)
         self.learning.check()
-        weights = _class_weights(self.learning, model.arguments["classes"])
+        weights = _class_weights(self.learning, model.classes)
         self.objective = Objective(self.rule, self.trained, weights)
         self.reward = keras.metrics.Mean("reward")
 
@@ -87,7 +87,7 @@ class KerasFit:
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         if labels is None:
             raise UserError("fit and evaluate need labels: give batches of (images, labels)")
-        classes = self.model.arguments["classes"]
+        classes = self.model.classes
         return images, _class_numbers(labels, tf.shape(images)[0], classes), weights
 
     def _record(

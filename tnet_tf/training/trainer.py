@@ -238,7 +238,7 @@ class Trainer:
             self.config.data,
             self.config.eval.eval_batch_size,
         )
-        if self.config.train.summary_images and self.config.model.model != "feedforward":
+        if self.config.train.summary_images and self.model.attends:
             images = next(iter(batches)).images[: self.config.train.summary_images]
             self.summaries.attended(self.evaluated, images, step)
         results = self.evaluation.run(batches, [Accuracy()])
