@@ -11,6 +11,7 @@ import os
 # TensorFlow's remarks on itself would bury what commands say. It reads this when it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from tnet_tf.batch import Batch
 from tnet_tf.config import Config, DataConfig, LearningConfig, ModelConfig, TrainConfig
 from tnet_tf.errors import UserError
 from tnet_tf.models.backbone import Backbone
@@ -31,6 +32,7 @@ from tnet_tf.training.step import make_train_step
 __all__ = [
     "Backbone",
     "BagNet77",
+    "Batch",
     "Config",
     "DataConfig",
     "EfficientNet",
