@@ -107,6 +107,8 @@ def test_a_repeated_batch_is_learned():
     assert metrics[-1]["loss"] < 0.5 * metrics[0]["loss"]
     assert metrics[-1]["accuracy_by_locations"].numpy().tolist() == [1, 1, 1]
     assert 0 < metrics[-1]["baseline"] < metrics[-1]["reward"]
+    moved = 0.9 * 0.5 + 0.1 * metrics[0]["reward"]
+    np.testing.assert_allclose(metrics[0]["baseline"], moved, rtol=1e-6)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
