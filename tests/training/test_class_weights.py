@@ -3,8 +3,9 @@ import pytest
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
 
-from tests.networks import build
+from tests.networks import build, shallow
 from tests.training.runs import short_run
+from tests.training.test_step import batches, make_step
 from tnet_tf.config import LearningConfig
 from tnet_tf.errors import UserError
 from tnet_tf.inputs import catalog, pipeline
@@ -49,6 +50,19 @@ def test_given_weights_are_one_for_each_class(dataset):
     message = r"--class_weights has 2 numbers, but digit_scenes/96x64 has 10 classes \(0 .. 9\)"
     with pytest.raises(UserError, match=message):
         class_weights(LearningConfig(class_weights="1,2"), dataset)
+
+
+def test_a_step_takes_the_weights_that_its_settings_give():
+    (batch,) = batches(1)
+    weights = (0.5, 2.0, 1.0, 3.0)
+    given = LearningConfig(class_weights=",".join(map(str, weights)))
+    step = make_step(learning=given, make_network=shallow)
+    assert step.objective.class_weights == weights
+    plain = make_step(make_network=shallow)
+    assert float(step(batch)["loss"]) != pytest.approx(float(plain(batch)["loss"]), rel=1e-3)
+    for other, message in (("1,2", "are 2 numbers"), ("balanced", "needs the labels of all")):
+        with pytest.raises(UserError, match=message):
+            make_step(learning=LearningConfig(class_weights=other), make_network=shallow)
 
 
 @pytest.mark.parametrize("rule", ["reinforce", "joint_classifiers"])

@@ -82,7 +82,7 @@ def prediction_of_new_network(config: Config, classes: int, locations: tuple[int
 
 def training_step(config: Config, classes: int) -> Work:
     """A training step of a network with random weights, on one batch of random images."""
-    step = make_train_step(build_network(config, classes), config, steps=1)
+    step = make_train_step(build_network(config, classes), config, steps=1, class_weights=())
     count = config.train.batch_size
     images = tf.random.stateless_uniform((count, *config.data.image_size, 3), (0, 0), -1, 1)
     batch = Batch.of(images, tf.range(count) % classes)

@@ -27,6 +27,26 @@ def class_weights(config: LearningConfig, dataset: Dataset) -> tuple[float, ...]
     return given
 
 
+def given_weights(config: LearningConfig, classes: int) -> tuple[float, ...]:
+    """The same where there is no dataset, but a network of so many classes.
+
+    Raises:
+      UserError: when the weights are to be found in data, or are of another number of classes.
+    """
+    given = config.given_class_weights()
+    if config.class_weights == "balanced":
+        raise UserError(
+            "class_weights='balanced' needs the labels of all training images, which only the "
+            "command train reads; give fit their class_weight, or a number for each class here"
+        )
+    if given and len(given) != classes:
+        raise UserError(
+            f"class_weights={config.class_weights} are {len(given)} numbers, but the network "
+            f"knows {classes} classes; give one for each"
+        )
+    return given
+
+
 def balanced(counts: Sequence[int] | np.ndarray) -> tuple[float, ...]:
     """Weights under which all classes weigh the same: images / (classes * images of the class).
 

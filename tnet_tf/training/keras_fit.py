@@ -12,6 +12,7 @@ from tnet_tf.layers import checks
 from tnet_tf.layers.randomness import keyed_randomness
 from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.keras_methods import KerasMethods
+from tnet_tf.training.class_weights import given_weights
 from tnet_tf.training.objective import Objective
 from tnet_tf.training.rule_of_network import rule_of, trained_weights
 
@@ -35,7 +36,7 @@ class KerasFit:
         self.learning = learning or LearningConfig(rule=model.rules[0])
         self.rule = rule_of(model, self.learning)
         self.learning.check()
-        weights = _class_weights(self.learning, model.classes)
+        weights = given_weights(self.learning, model.classes)
         self.objective = Objective(self.rule, self.trained, weights)
         self.reward = keras.metrics.Mean("reward")
 
@@ -142,26 +143,6 @@ def _class_numbers(labels: tf.Tensor, count: tf.Tensor, classes: int) -> tf.Tens
         lambda: tf.cast(columns[:, 0], tf.int32),
         lambda: tf.argmax(columns, axis=1, output_type=tf.int32),
     )
-
-
-def _class_weights(learning: LearningConfig, classes: int) -> tuple[float, ...]:
-    """The weights given for all classes.
-
-    Raises:
-      UserError: when they are to be found in data, or are of another number of classes.
-    """
-    given = learning.given_class_weights()
-    if learning.class_weights == "balanced":
-        raise UserError(
-            "class_weights='balanced' needs the labels of all training images, which compile does "
-            "not see; give fit their class_weight, or a number for each class here"
-        )
-    if given and len(given) != classes:
-        raise UserError(
-            f"class_weights={learning.class_weights} are {len(given)} numbers, but the network "
-            f"knows {classes} classes; give one for each"
-        )
-    return given
 
 
 KerasMethods.fitting = KerasFit

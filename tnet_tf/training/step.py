@@ -12,6 +12,7 @@ from tnet_tf.layers.randomness import keyed_randomness
 from tnet_tf.learning.cross_entropy import reward
 from tnet_tf.learning.learning_rule import LearningRule
 from tnet_tf.models.classifier import Classifier
+from tnet_tf.training.class_weights import given_weights
 from tnet_tf.training.gradients import Gradients, LossScale, all_finite, clip_by_global_norm
 from tnet_tf.training.objective import Objective
 from tnet_tf.training.optimizers import LayerGroup, make_groups
@@ -148,7 +149,7 @@ def make_train_step(
     config: Config,
     steps: int,
     pretrained: Collection[str] = (),
-    class_weights: Sequence[float] = (),
+    class_weights: Sequence[float] | None = None,
 ) -> TrainStep:
     """The step that the settings describe, with fresh state; in the scope of the run's strategy.
 
@@ -157,12 +158,15 @@ def make_train_step(
       config: of its settings, those of `learning` and `train` are read.
       steps: of the whole run.
       pretrained: names of the weights that were loaded.
-      class_weights: see `Objective`.
+      class_weights: see `Objective`; None: those given in `config.learning`.
 
     Raises:
-      UserError: when the network does not learn by `config.learning.rule`.
+      UserError: when the network does not learn by `config.learning.rule`, or the settings' weights
+        of classes are not one for each.
     """
     train, rule = config.train, rule_of(model, config.learning)
+    if class_weights is None:
+        class_weights = given_weights(config.learning, model.classes)
     decay = train.weight_average
     return TrainStep(
         model,
