@@ -133,12 +133,12 @@ def test_the_papers_grids_cover_what_table_7_says():
     # less at the border; 11.71% is printed for what the trained network attends to.
     fmow = build()(tf.zeros((1, 448, 448, 3)), locations=(9,))
     imagenet = grids.attended_regions(
-        grids.whole_images(tf.zeros((25, 224, 224, 3))),
+        grids.whole_images(25, (224, 224)),
         tf.range(25)[:, tf.newaxis],
         IMAGENET.grid,
         IMAGENET.cell,
     )
-    cells = grids.boxes(imagenet, tf.zeros((25, 224, 224, 3))).numpy()[:, np.newaxis]
+    cells = grids.boxes(imagenet, (224, 224)).numpy()[:, np.newaxis]
     one = measure((make_outputs(boxes=cells), make_batch(boxes=[NONE] * 25)))
     nine = measure((fmow._replace(boxes=fmow.boxes.numpy()), make_batch(boxes=[NONE])))
     assert one["coverage_by_locations"].at(1) == pytest.approx(0.1171, abs=0.001)

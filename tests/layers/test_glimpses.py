@@ -4,6 +4,7 @@ import scipy.ndimage
 import tensorflow as tf
 
 from tnet_tf.layers import glimpses, runtime
+from tnet_tf.layers.pixels import image_size
 
 RESOLUTION = (12, 17)
 SIZES = [(64, 64), (45, 101), (300, 37)]
@@ -150,7 +151,7 @@ def test_images_of_unknown_size_are_read_like_others():
         return (
             glimpses.sample_glimpses(images, affine, RESOLUTION),
             glimpses.sample_whole(images, RESOLUTION),
-            glimpses.boxes(affine, images),
+            glimpses.boxes(affine, image_size(images)),
         )
 
     for count, size in enumerate([*SIZES, RESOLUTION], start=1):
@@ -159,13 +160,13 @@ def test_images_of_unknown_size_are_read_like_others():
         np.testing.assert_allclose(views, expected(images, affine), atol=1e-6 * sum(size))
         whole = glimpses.sample_whole(images, RESOLUTION)
         np.testing.assert_allclose(thumbnails, whole, atol=1e-6 * sum(size))
-        np.testing.assert_allclose(boxes, glimpses.boxes(affine, images), atol=1e-6)
+        np.testing.assert_allclose(boxes, glimpses.boxes(affine, image_size(images)), atol=1e-6)
 
 
 def test_boxes_hold_the_pixels_that_a_region_lies_on():
     # Of 101 pixels, half of the way between the first and the last one is from one to the 51st.
     affine = tf.constant([[1.0, 0, 0], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5], [0.2, 0.0, 0.0]])
-    boxes = glimpses.boxes(affine, tf.zeros((4, 101, 201, 3)))
+    boxes = glimpses.boxes(affine, (101, 201))
     pixels = boxes * [101, 201, 101, 201]
     tops_and_lefts = [[0, 0], [50, 0], [0, 100], [40, 80]]
     bottoms_and_rights = [[101, 201], [101, 101], [51, 201], [61, 121]]
@@ -174,7 +175,15 @@ def test_boxes_hold_the_pixels_that_a_region_lies_on():
 
 
 def test_boxes_never_leave_the_image():
-    boxes = glimpses.boxes(tf.constant(regions(900)), tf.zeros((900, 67, 1013, 1))).numpy()
+    boxes = glimpses.boxes(tf.constant(regions(900)), (67, 1013)).numpy()
     assert boxes.min() == 0
     assert 0.999 < boxes.max() <= 1
     assert (boxes[:, :2] < boxes[:, 2:]).all()
+
+
+def test_boxes_of_images_of_different_sizes_are_those_of_each():
+    affine = tf.constant(regions(6).reshape(3, 2, 3))
+    sizes = [(101, 201), (67, 1013), (40, 40)]
+    boxes = glimpses.boxes(affine, tuple(map(tf.constant, zip(*sizes, strict=True))))
+    for of_image, vectors, size in zip(boxes, affine, sizes, strict=True):
+        np.testing.assert_array_equal(of_image, glimpses.boxes(vectors, size))

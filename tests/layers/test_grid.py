@@ -3,129 +3,11 @@ import pytest
 import tensorflow as tf
 
 from tnet_tf.layers import grid as grids
-from tnet_tf.layers import runtime
-
-
-def published_crop(image, patch_index, grid, cell, resolution):
-    """The paper's way: pad the whole region with zeros, cut the cell, resize it."""
-    height, width = image.shape[:2]
-    cut = []
-    for size, index in ((height, patch_index // grid), (width, patch_index % grid)):
-        patch = round(size * cell)
-        stride = int(np.ceil((size - patch) / (grid - 1)))
-        padding = (grid - 1) * stride + patch - size
-        cut.append((patch, index * stride, (int(np.ceil(padding / 2)), padding // 2)))
-    (rows, top, vertical), (columns, left, horizontal) = cut
-    padded = np.pad(image, (vertical, horizontal, (0, 0)))
-    region = padded[top : top + rows, left : left + columns]
-    return region, tf.image.resize(region, resolution, antialias=False).numpy()
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "grid", "cell", "resolution"),
-    [
-        (224, 224, 5, 0.34375, (77, 77)),  # ImageNet: cells as they are
-        (448, 448, 3, 0.5, (224, 224)),  # fMoW: cells as they are
-        (448, 448, 5, 0.35, (224, 224)),  # CUB: cells are enlarged, and padded
-        (300, 211, 4, 0.4, (32, 48)),  # nothing square
-    ],
-)
-def test_every_cell_is_read_as_if_cut_from_the_padded_image(height, width, grid, cell, resolution):
-    images = np.random.default_rng(0).uniform(-1, 1, (2, height, width, 3)).astype(np.float32)
-    cells = tf.tile(tf.range(grid**2)[tf.newaxis], (2, 1))
-    regions = grids.attended_regions(grids.whole_images(tf.constant(images)), cells, grid, cell)
-    views = grids.crop_and_resize(tf.constant(images), regions, resolution).numpy()
-    for number, view in enumerate(views):
-        image, index = images[number // grid**2], number % grid**2
-        np.testing.assert_allclose(
-            view, published_crop(image, index, grid, cell, resolution)[1], atol=3e-5
-        )
-
-
-def test_cells_of_cells_are_zero_outside_their_parent_even_where_the_image_goes_on():
-    image = np.random.default_rng(0).uniform(-1, 1, (101, 67, 3)).astype(np.float32)
-    images = tf.constant(image[np.newaxis])
-    regions = grids.whole_images(images)
-    for cells in ([[5]], [[12]], [[0]]):
-        regions = grids.attended_regions(regions, tf.constant(cells), 4, 0.4)
-    expected = image
-    for index in (5, 12, 0):
-        expected, resized = published_crop(expected, index, 4, 0.4, (16, 16))
-    view = grids.crop_and_resize(images, regions, (16, 16))[0]
-    np.testing.assert_allclose(view, resized, atol=3e-5)
-
-
-def crops(height, width, cell, resolution, channels=3):
-    """All cells of a 3 x 3 grid of a random image, by TensorFlow's kernel and by gathering."""
-    images = tf.random.stateless_uniform((1, height, width, channels), (1, 2), -1, 1)
-    cells = tf.range(9)[tf.newaxis]
-    regions = grids.attended_regions(grids.whole_images(images), cells, 3, cell)
-    with runtime.traced_for(runtime.OTHER):
-        gathered = grids.crop_and_resize(images, regions, resolution)
-    return grids.crop_and_resize(images, regions, resolution), gathered
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "cell", "resolution"),
-    [
-        (896, 896, 0.5, (224, 224)),
-        (900, 700, 0.5, (225, 100)),  # rows just as large, the last ones at the image's edge
-        (451, 301, 1 / 3, (150, 100)),
-        (4000, 100, 0.5, (1, 1)),
-    ],
-)
-def test_both_ways_of_reading_agree(height, width, cell, resolution):
-    # The kernel's places are float32, some 1e-7 of the side; neighbours of noise differ by up to 2.
-    cropped, gathered = crops(height, width, cell, resolution)
-    np.testing.assert_allclose(cropped, gathered, atol=4e-7 * max(height, width))
-
-
-@pytest.mark.parametrize("side", [14337, 16001])
-def test_the_last_row_and_column_of_a_large_image_are_read(side):
-    tall = tf.ones((1, side, 3, 1))
-    for images, size in ((tall, (side - 1, 2)), (tf.transpose(tall, (0, 2, 1, 3)), (2, side - 1))):
-        views = grids.crop_and_resize(images, grids.whole_images(images), size)
-        assert tf.reduce_min(views) == 1
-
-
-def test_the_thumbnail_is_a_plain_bilinear_resize():
-    images = tf.random.uniform((2, 90, 133, 3), -1, 1)
-    views = grids.crop_and_resize(images, grids.whole_images(images), (31, 40))
-    expected = tf.image.resize(images, (31, 40), antialias=False)
-    np.testing.assert_allclose(views, expected, atol=3e-5)
-
-
-def test_uint8_images_read_like_float_ones():
-    images = tf.cast(tf.random.uniform((1, 64, 64, 3), 0, 256, tf.int32), tf.uint8)
-    as_float = tf.cast(images, tf.float32) / 127.5 - 1
-    cells = tf.constant([[0, 8, 4]])
-    for resolution in ((32, 32), (20, 50)):
-        views = [
-            grids.crop_and_resize(
-                pixels,
-                grids.attended_regions(grids.whole_images(pixels), cells, 3, 0.5),
-                resolution,
-            )
-            for pixels in (images, as_float)
-        ]
-        np.testing.assert_allclose(*views, atol=3e-5)
-
-
-def test_unknown_image_sizes_give_the_same_regions_as_known_ones():
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3))])
-    def dynamic(images):
-        regions = grids.attended_regions(grids.whole_images(images), cells, 5, 0.35)
-        return grids.crop_and_resize(images, regions, (24, 24)), grids.boxes(regions, images)
-
-    images, cells = tf.random.uniform((2, 157, 90, 3)), tf.constant([[3, 24], [0, 7]])
-    regions = grids.attended_regions(grids.whole_images(images), cells, 5, 0.35)
-    views, boxes = dynamic(images)
-    np.testing.assert_allclose(views, grids.crop_and_resize(images, regions, (24, 24)), atol=1e-6)
-    np.testing.assert_allclose(boxes, grids.boxes(regions, images))
+from tnet_tf.layers.pixels import taps
 
 
 def test_positions_of_children_count_cells_of_the_whole_level():
-    regions = grids.whole_images(tf.zeros((1, 90, 90, 3)))
+    regions = grids.whole_images(1, (90, 90))
     assert regions.positions.numpy().tolist() == [[0, 0, 0]]
     regions = grids.attended_regions(regions, tf.constant([[5]]), 3, 0.5)  # row 1, column 2
     assert regions.positions.numpy().tolist() == [[2, 1, 1]]
@@ -134,14 +16,14 @@ def test_positions_of_children_count_cells_of_the_whole_level():
 
 
 def test_boxes_are_fractions_of_the_image_inside_of_it():
-    images = tf.zeros((1, 448, 224, 3))
-    regions = grids.attended_regions(grids.whole_images(images), tf.constant([[0, 8]]), 3, 0.5)
+    size = (448, 224)
+    regions = grids.attended_regions(grids.whole_images(1, size), tf.constant([[0, 8]]), 3, 0.5)
     np.testing.assert_allclose(
-        grids.boxes(regions, images), [[0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]], atol=1e-6
+        grids.boxes(regions, size), [[0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]], atol=1e-6
     )
-    padded = tf.zeros((1, 448, 448, 3))  # 5 cells of 157 px reach 1 px past the upper left corner
-    regions = grids.attended_regions(grids.whole_images(padded), tf.constant([[0, 24]]), 5, 0.35)
-    boxes = grids.boxes(regions, padded).numpy()
+    size = (448, 448)  # 5 cells of 157 px reach 1 px past the upper left corner
+    regions = grids.attended_regions(grids.whole_images(1, size), tf.constant([[0, 24]]), 5, 0.35)
+    boxes = grids.boxes(regions, size).numpy()
     assert boxes.min() == 0 and boxes.max() == 1
 
 
@@ -150,3 +32,41 @@ def test_the_cells_of_a_grid_span_the_side(size, grid, cell):
     patch, stride, before = grids.cell_layout(size, grid, cell)
     assert before >= 0
     assert (grid - 1) * stride + patch - before >= size
+
+
+def test_images_of_different_sizes_have_the_regions_that_each_has_alone():
+    heights, widths = [300, 448, 67], [211, 448, 900]
+    levels = (tf.constant([[5, 0], [15, 3], [10, 12]]), tf.constant([[1], [2], [3], [4], [5], [6]]))
+    together = grids.whole_images(3, (tf.constant(heights), tf.constant(widths)))
+    for cells in levels:
+        together = grids.attended_regions(together, cells, 4, 0.4)
+    for image, size in enumerate(zip(heights, widths, strict=True)):
+        alone = grids.whole_images(1, size)
+        alone = grids.attended_regions(alone, levels[0][image : image + 1], 4, 0.4)
+        alone = grids.attended_regions(alone, levels[1][2 * image : 2 * image + 2], 4, 0.4)
+        own = slice(2 * image, 2 * image + 2)
+        for field in ("top", "left", "bounds", "positions"):
+            np.testing.assert_array_equal(getattr(together, field)[own], getattr(alone, field))
+        np.testing.assert_array_equal(together.height[own], [alone.height] * 2)
+        np.testing.assert_array_equal(together.width[own], [alone.width] * 2)
+        together_boxes = grids.boxes(together, (tf.constant(heights), tf.constant(widths)))[own]
+        np.testing.assert_array_equal(together_boxes, grids.boxes(alone, size))
+        for of_all, of_one in zip(
+            taps(together.top, together.height, 12, together.bounds[:, ::2]),
+            taps(alone.top, alone.height, 12, alone.bounds[:, ::2]),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(of_all[0][own], of_one[0])
+            np.testing.assert_array_equal(of_all[1][own], of_one[1])
+
+
+def test_every_second_region_of_two_an_image_is_the_same_one_of_each():
+    size = (tf.constant([90, 60]), tf.constant([90, 50]))
+    cells = tf.constant([[4, 8], [0, 2]])
+    regions = grids.attended_regions(grids.whole_images(2, size), cells, 3, 0.5)
+    for first in (0, 1):
+        expected = grids.attended_regions(
+            grids.whole_images(2, size), cells[:, first : first + 1], 3, 0.5
+        )
+        for value, other in zip(grids.every(regions, 2, first), expected, strict=True):
+            np.testing.assert_array_equal(value, other)

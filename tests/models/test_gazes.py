@@ -70,7 +70,7 @@ def test_a_gaze_changes_what_is_seen_and_nothing_else(images):
     learned = model(images, locations=(3,))
 
     class Same(CentralGaze):
-        def scores(self, candidates, images, level):
+        def scores(self, candidates, size, level):
             return tf.reshape(learned.location_probs[0], (-1,))
 
     for name, value in model(images, locations=(3,), gaze=Same(tf.range(6)))._asdict().items():

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests.models import golden
 from tests.networks import CUB, FMOW, IMAGENET, build
-from tnet_tf.layers import grid as grids
+from tnet_tf.layers.pixels import image_size
 from tnet_tf.models.weights.load import load_pretrained
 
 TNETS = {
@@ -66,7 +66,8 @@ def test_tnet_attends_and_classifies_as_published(name, tmp_path):
         weights = np.concatenate([outputs.weights[:, :1], by_cell], axis=1)
         np.testing.assert_allclose(weights, expected["feature_weights"], atol=1e-5)
 
-    thumbnails = grids.crop_and_resize(images, grids.whole_images(images), config.base_resolution)
+    start = model.start(len(images), image_size(images))
+    thumbnails = model.reader(images)(start.regions)
     features, spatial = model.feature_extraction(thumbnails)
     np.testing.assert_allclose(features, expected["level1_features"], atol=1e-4)
     grid_features = spatial[:, model.grid_slices[0], model.grid_slices[1], :8]

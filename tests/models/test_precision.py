@@ -68,7 +68,7 @@ def test_grouped_convolutions_learn_in_bfloat16_too():
 
 @pytest.mark.parametrize(
     ("config", "read"),
-    [(TINY, "grid.crop_and_resize"), (TINY_MGNET, "glimpses.sample_glimpses")],
+    [(TINY, "pixels.crop_and_resize"), (TINY_MGNET, "glimpses.sample_glimpses")],
 )
 def test_images_are_not_rounded_before_they_are_cropped(config, read, monkeypatch):
     seen = []

@@ -9,8 +9,8 @@ from tests.networks import TINY, TINY_MGNET, build
 from tnet_tf.batch import Batch
 from tnet_tf.config import RobustnessConfig
 from tnet_tf.evaluation.accuracy import Accuracy
-from tnet_tf.evaluation.figures import to_uint8
 from tnet_tf.evaluation.loop import Evaluation
+from tnet_tf.layers.pixels import to_uint8
 from tnet_tf.robustness import trials as all_trials
 from tnet_tf.robustness.corruptions import corrupt
 from tnet_tf.robustness.ledger import Ledger

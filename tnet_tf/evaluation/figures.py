@@ -16,6 +16,7 @@ from tnet_tf.batch import Batch
 from tnet_tf.evaluation.attention_policy import without_nan
 from tnet_tf.evaluation.predictions import NONE, log_probabilities, predicted_classes
 from tnet_tf.evaluation.tables import shortened
+from tnet_tf.layers.pixels import to_uint8
 from tnet_tf.outputs import Outputs
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; one per location, in order.
@@ -121,11 +122,6 @@ def attended_image(images: Any, boxes: Any) -> np.ndarray:
             region[:line] = region[-line:] = colour
             region[:, :line] = region[:, -line:] = colour
     return pictures
-
-
-def to_uint8(images: Any) -> np.ndarray:
-    """Float pixels in [-1, 1] as new uint8 ones in 0 .. 255."""
-    return np.rint((np.clip(np.asarray(images, np.float32), -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
 def _drawable(outputs: Outputs) -> Outputs:

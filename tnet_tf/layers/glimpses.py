@@ -5,19 +5,41 @@ in -1 .. 1, where -1 and 1 are the centres of the first and the last pixel (eq. 
 region sampled at the base resolution, its first and last samples on the region's ends.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
 from tnet_tf.layers import runtime
-from tnet_tf.layers.grid import Tap, gather_bilinear, image_size, to_symmetric
+from tnet_tf.layers.grid import Size
+from tnet_tf.layers.pixels import Tap, gather_bilinear, image_size, to_symmetric
 
 # The kernel reads nothing where rounding has put the last sample outside of the image.
 _LAST = 1 - 2e-7
 
 
+class Regions(NamedTuple):
+    """A region of each of n images.
+
+    Attributes:
+      affine: (n, 3) float32, inside of the images.
+      whole: whether all are known to be the images whole.
+    """
+
+    affine: tf.Tensor
+    whole: bool = False
+
+
 def whole_image(count: tf.Tensor) -> tf.Tensor:
     """The identity transformation: (count, 3) affine vectors of the first glimpse."""
     return tf.tile([[1.0, 0.0, 0.0]], [count, 1])
+
+
+def sample(images: tf.Tensor, regions: Regions, resolution: tuple[int, int]) -> tf.Tensor:
+    """The glimpses of regions, see `sample_whole` and `sample_glimpses`."""
+    if regions.whole:
+        return sample_whole(images, resolution)
+    return sample_glimpses(images, regions.affine, resolution)
 
 
 def sample_glimpses(images: tf.Tensor, affine: tf.Tensor, resolution: tuple[int, int]) -> tf.Tensor:
@@ -56,18 +78,20 @@ def sample_whole(images: tf.Tensor, resolution: tuple[int, int]) -> tf.Tensor:
     return sample_glimpses(images, whole_image(tf.shape(images)[0]), resolution)
 
 
-def boxes(affine: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+def boxes(affine: tf.Tensor, size: tuple[Size, Size]) -> tf.Tensor:
     """What a region covers, its outermost pixels whole.
 
     Args:
-      affine: (.., 3).
-      images: (n, H, W, C).
+      affine: (n, .., 3).
+      size: height and width of the images, of all or (n,) of each.
 
     Returns:
       (.., 4) float32 boxes (y_min, x_min, y_max, x_max), fractions of the image side in [0, 1].
     """
-    height, width = image_size(images)
-    sides = tf.cast(tf.stack([height, width, height, width]), tf.float32)
+    height, width = size
+    sides = tf.cast(tf.stack([height, width, height, width], axis=-1), tf.float32)
+    if sides.shape.rank == 2:
+        sides = tf.reshape(sides, (-1, *[1] * (affine.shape.rank - 2), 4))
     pixel = tf.constant([0.0, 0.0, 1.0, 1.0])
     return (_corners(affine) * (sides - 1) + pixel) / sides
 

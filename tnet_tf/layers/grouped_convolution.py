@@ -7,8 +7,9 @@ import keras
 import tensorflow as tf
 
 from tnet_tf.layers import runtime
-from tnet_tf.layers.grid import Size, image_size
+from tnet_tf.layers.grid import Size
 from tnet_tf.layers.initializers import residual_initializer
+from tnet_tf.layers.pixels import image_size
 
 
 class SymmetricConvolution(keras.layers.Layer):

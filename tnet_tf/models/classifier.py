@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import keras
+import tensorflow as tf
 
 from tnet_tf.layers import checks
+from tnet_tf.layers.pixels import image_size
 from tnet_tf.models.backbone import Backbone
+from tnet_tf.models.gazes import Gaze
 from tnet_tf.models.keras_methods import KerasMethods
+from tnet_tf.models.traversal import Plan, traverse
 from tnet_tf.outputs import Outputs
 
 
@@ -78,6 +82,31 @@ class Classifier(KerasMethods):
         """Looks at images, see `call`."""
         checks.check_images(images)
         return super().__call__(images, *arguments, **settings)
+
+    def call(
+        self,
+        images: tf.Tensor,
+        locations: Sequence[int | tf.Tensor] | None = None,
+        training: bool = False,
+        gaze: Gaze | None = None,
+    ) -> Outputs:
+        """Looks at images in memory.
+
+        Args:
+          images: (n, H, W, 3), float in [-1, 1] or uint8 in 0 .. 255; any size.
+          locations: numbers of locations, or scalar tensors, as each network has them; () looks at
+            the images whole and nowhere else. Default: the constructor's.
+          training: selects as in training and turns on noise and batch statistics.
+          gaze: chooses in the network's place.
+
+        Raises:
+          UserError: for images too small to look into, and locations that there are not.
+        """
+        images = checks.in_range(images)
+        own = self.locations if locations is None else locations
+        plan = Plan(self.checked_locations(own), training, gaze)
+        state = self.start(tf.shape(images)[0], image_size(images))
+        return traverse(self, self.reader(images), state, plan)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

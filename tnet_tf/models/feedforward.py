@@ -1,17 +1,34 @@
 """The feed-forward baselines: backbone and classifier on the whole image (appendix 2.1)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from tnet_tf.config import rules_of
-from tnet_tf.layers import checks
-from tnet_tf.layers.grid import to_symmetric
+from tnet_tf.layers.grid import Regions, Size, whole_images
+from tnet_tf.layers.pixels import to_symmetric
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.tnet_modules import ClassificationModule
+from tnet_tf.models.traversal import Plan, Read
 from tnet_tf.outputs import Outputs
+
+
+class FeedForwardState(NamedTuple):
+    """What was seen of n images.
+
+    Attributes:
+      count: n.
+      regions: the images whole.
+      features: (n, C), once they were looked at.
+      over: whether they were.
+    """
+
+    count: tf.Tensor
+    regions: Regions
+    features: tf.Tensor | None = None
+    over: bool = False
 
 
 @keras.saving.register_keras_serializable(package="tnet_tf")
@@ -47,23 +64,34 @@ class FeedForward(Classifier):
         self.classification.build(None)
         self.built = True
 
-    def call(self, images: tf.Tensor, locations: Any = None, training: bool = False) -> Outputs:
-        """Classifies images.
-
-        Args:
-          images: (n, H, W, 3), float in [-1, 1] or uint8 in 0 .. 255.
-          locations: taken for the sake of one call for all models; there are none to attend.
-          training: turns on noise and batch statistics.
-
-        Returns:
-          `Outputs` with no locations: L = 0.
-        """
+    def checked_locations(self, locations: Any) -> tuple[()]:
+        """None, whatever a call asks for: there are none to attend."""
         del locations
-        images = checks.in_range(images)
-        features, _ = self.feature_extraction(to_symmetric(images), training=training)
-        features = tf.cast(features, tf.float32)
+        return ()
+
+    def reader(self, images: tf.Tensor) -> Read:
+        """Reads images in memory as they are."""
+        return lambda regions: to_symmetric(images)
+
+    def start(self, count: tf.Tensor, size: tuple[Size, Size]) -> FeedForwardState:
+        """The images whole."""
+        return FeedForwardState(count, whole_images(count, size))
+
+    def look(
+        self, views: tf.Tensor, state: FeedForwardState, training: bool = False
+    ) -> FeedForwardState:
+        """Extracts features."""
+        features, _ = self.feature_extraction(views, training=training)
+        return state._replace(features=tf.cast(features, tf.float32))
+
+    def choose(self, state: FeedForwardState, plan: Plan) -> FeedForwardState:
+        """Nothing more."""
+        return state._replace(over=True)
+
+    def decide(self, state: FeedForwardState, training: bool = False) -> Outputs:
+        """Classifies; there are no locations: L = 0."""
+        count, features = state.count, state.features
         logits = self.classification(features, training=training)
-        count = tf.shape(images)[0]
         return Outputs(
             logits=logits,
             logits_by_count=logits[:, tf.newaxis],

@@ -1,24 +1,25 @@
 """Gazes that nobody learned, to hold a learned one against: random places, and central ones."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import tensorflow as tf
 
-from tnet_tf.layers.grid import Regions, image_size
+from tnet_tf.layers.grid import Regions, Size
 
 _SEED = 0
+ImageSize: TypeAlias = tuple[Size, Size]
 
 
 class Gaze(Protocol):
     """Decides for one batch of n images where a network looks, in place of the network itself."""
 
-    def scores(self, candidates: Regions, images: tf.Tensor, level: int) -> tf.Tensor:
+    def scores(self, candidates: Regions, size: ImageSize, level: int) -> tf.Tensor:
         """How much each candidate is preferred; of every grid the highest scores are attended.
 
         Args:
           candidates: all cells of all grids of a level, image-major.
-          images: (n, H, W, C).
+          size: height and width of the images.
           level: the level that looks at them: 2, 3, ..
 
         Returns:
@@ -49,7 +50,7 @@ class RandomGaze:
     def __init__(self, numbers: tf.Tensor, seed: int = _SEED):
         self._numbers, self._seed = numbers, seed
 
-    def scores(self, candidates: Regions, images: tf.Tensor, level: int) -> tf.Tensor:
+    def scores(self, candidates: Regions, size: ImageSize, level: int) -> tf.Tensor:
         """See `Gaze`."""
         per_image = tf.size(candidates.image) // tf.size(self._numbers)
         return tf.reshape(self._uniform(level, per_image), (-1,))
@@ -80,9 +81,9 @@ class CentralGaze:
     def __init__(self, numbers: tf.Tensor):
         self._count = tf.size(numbers)
 
-    def scores(self, candidates: Regions, images: tf.Tensor, level: int) -> tf.Tensor:
+    def scores(self, candidates: Regions, size: ImageSize, level: int) -> tf.Tensor:
         """See `Gaze`."""
-        height, width = image_size(images)
+        height, width = size
         # Twice the distances, which are whole numbers: what is equally near stays equal.
         down = 2 * candidates.top + candidates.height - height
         right = 2 * candidates.left + candidates.width - width

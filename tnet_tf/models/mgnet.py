@@ -9,17 +9,22 @@ import tensorflow as tf
 from tnet_tf.config import rules_of
 from tnet_tf.errors import UserError
 from tnet_tf.layers import checks, glimpses
+from tnet_tf.layers.grid import Size
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.classifier import Classifier
-from tnet_tf.models.gazes import Gaze
 from tnet_tf.models.mgnet_modules import FeatureFusion, LinearClassifier, LocalizationNetwork
+from tnet_tf.models.traversal import Plan, Read
 from tnet_tf.outputs import Outputs
 
 
-class Seen(NamedTuple):
-    """What t glimpses have shown, a list entry for each.
+class MGNetState(NamedTuple):
+    """What t glimpses of n images have shown so far; the tuples have an entry for each glimpse.
 
     Attributes:
+      count: n.
+      size: height and width of the images.
+      regions: of the next glimpse.
+      over: whether the glimpses so far are all.
       affine: (n, 3) vectors of the regions.
       features: (n, C) of the glimpses alone, h_t.
       vectors: (n, C + 3) with their position, h'_t.
@@ -27,11 +32,15 @@ class Seen(NamedTuple):
       weights: (n, t), what each vector so far weighs in F_t.
     """
 
-    affine: list[tf.Tensor]
-    features: list[tf.Tensor]
-    vectors: list[tf.Tensor]
-    fused: list[tf.Tensor]
-    weights: list[tf.Tensor]
+    count: tf.Tensor
+    size: tuple[Size, Size]
+    regions: glimpses.Regions
+    over: bool | tf.Tensor = False
+    affine: tuple[tf.Tensor, ...] = ()
+    features: tuple[tf.Tensor, ...] = ()
+    vectors: tuple[tf.Tensor, ...] = ()
+    fused: tuple[tf.Tensor, ...] = ()
+    weights: tuple[tf.Tensor, ...] = ()
 
 
 @keras.saving.register_keras_serializable(package="tnet_tf")
@@ -106,31 +115,6 @@ class MGNet(Classifier):
             module.build(None)
         self.built = True
 
-    def call(
-        self,
-        images: tf.Tensor,
-        locations: Sequence[int | tf.Tensor] | None = None,
-        training: bool = False,
-        gaze: Gaze | None = None,
-    ) -> Outputs:
-        """Looks at images, glimpse after glimpse.
-
-        Args:
-          images: (n, H, W, 3), float in [-1, 1] or uint8 in 0 .. 255; any size.
-          locations: (T - 1,); () is one glimpse. A scalar tensor exits early, at most after the
-            constructor's number. Default: the constructor's.
-          training: turns on batch statistics.
-          gaze: chooses the regions in place of the localization network.
-
-        Returns:
-          `Outputs`; the prediction after every number of locations is that of an early exit there
-          (4.1.1), and `feature_logits` are the glimpse classifier's (3.4).
-        """
-        images = checks.in_range(images)
-        locations = self.checked_locations(self.locations if locations is None else locations)
-        count = locations[0] if locations else 0
-        return self._look(images, Seen([], [], [], [], []), count, training, gaze)
-
     def checked_locations(
         self, locations: Sequence[int | tf.Tensor]
     ) -> tuple[int | tf.Tensor, ...]:
@@ -140,77 +124,72 @@ class MGNet(Classifier):
         own = self.locations[0] if self.locations else 0
         return checks.counts(locations, own if any(map(tf.is_tensor, locations)) else None)
 
-    def _look(
-        self,
-        images: tf.Tensor,
-        seen: Seen,
-        count: int | tf.Tensor,
-        training: bool,
-        gaze: Gaze | None,
-    ) -> Outputs:
-        """Takes the next glimpse, and those after it until there are `count` locations."""
-        seen = self._next(images, seen, training, gaze)
-        looked = len(seen.affine) - 1
+    def reader(self, images: tf.Tensor) -> Read:
+        """Samples regions of images in memory at the base resolution, with gradients."""
+        return lambda regions: glimpses.sample(images, regions, self.base_resolution)
 
-        def go_on() -> Outputs:
-            return self._look(images, seen, count, training, gaze)
+    def start(self, count: tf.Tensor, size: tuple[Size, Size]) -> MGNetState:
+        """The first glimpse: the images whole."""
+        return MGNetState(count, size, glimpses.Regions(glimpses.whole_image(count), whole=True))
 
-        def stop() -> Outputs:
-            return self._outputs(images, seen)
-
-        if not tf.is_tensor(count):
-            return stop() if looked == count else go_on()
-        most = self.locations[0] if self.locations else 0
-        return stop() if looked == most else tf.cond(count > looked, go_on, stop)
-
-    def _next(self, images: tf.Tensor, seen: Seen, training: bool, gaze: Gaze | None) -> Seen:
-        """One iteration of the recurrent downsampled attention (figure 2)."""
-        if seen.fused:
-            affine = (
-                self.localization(seen.fused[-1])
-                if gaze is None
-                else self.localization.affine(gaze.shares(len(seen.affine)))
-            )
-            views = glimpses.sample_glimpses(images, affine, self.base_resolution)
-        else:
-            affine = glimpses.whole_image(tf.shape(images)[0])
-            views = glimpses.sample_whole(images, self.base_resolution)
-        level = 2 if seen.fused else 1
+    def look(self, views: tf.Tensor, state: MGNetState, training: bool = False) -> MGNetState:
+        """Fuses a glimpse with those before it (figure 2)."""
+        affine = state.regions.affine
+        level = 2 if state.fused else 1
         features, _ = self.feature_extraction(views, level=level, training=training)
         features = tf.cast(features, tf.float32)
         vector = tf.concat([features, tf.stop_gradient(affine)], axis=1)
-        vectors = [*seen.vectors, vector]
+        vectors = [*state.vectors, vector]
         fused, weights = self.fusion(vectors)
-        return Seen(
-            [*seen.affine, affine],
-            [*seen.features, features],
-            vectors,
-            [*seen.fused, fused],
-            [*seen.weights, weights],
+        return state._replace(
+            affine=(*state.affine, affine),
+            features=(*state.features, features),
+            vectors=tuple(vectors),
+            fused=(*state.fused, fused),
+            weights=(*state.weights, weights),
         )
 
-    def _outputs(self, images: tf.Tensor, seen: Seen) -> Outputs:
-        """Classifies what was seen, after every glimpse and by each one alone."""
-        count, looked = tf.shape(images)[0], len(seen.affine) - 1
-        logits_by_count = self.classification(tf.stack(seen.fused, axis=1))
+    def choose(self, state: MGNetState, plan: Plan) -> MGNetState:
+        """The region of the next glimpse, by what those so far have shown (3.3)."""
+        count = plan.locations[0] if plan.locations else 0
+        own = self.locations[0] if self.locations else 0
+        looked = len(state.vectors) - 1
+        if looked == (own if tf.is_tensor(count) else count):
+            return state._replace(over=True)
+        affine = (
+            self.localization(state.fused[-1])
+            if plan.gaze is None
+            else self.localization.affine(plan.gaze.shares(looked + 1))
+        )
+        over = count <= looked if tf.is_tensor(count) else False
+        return state._replace(regions=glimpses.Regions(affine), over=over)
+
+    def decide(self, state: MGNetState, training: bool = False) -> Outputs:
+        """Classifies what was seen, after every glimpse and by each one alone (3.4).
+
+        The prediction after every number of locations is that of an early exit there (4.1.1), and
+        `feature_logits` are the glimpse classifier's.
+        """
+        count, looked = state.count, len(state.vectors) - 1
+        logits_by_count = self.classification(tf.stack(state.fused, axis=1))
         return Outputs(
             logits=logits_by_count[:, -1],
             logits_by_count=logits_by_count,
-            feature_logits=self.glimpse_classification(tf.stack(seen.features, axis=1)),
-            logits_without_context=self._without_context(count, seen),
-            features=seen.fused[-1],
-            weights=seen.weights[-1],
+            feature_logits=self.glimpse_classification(tf.stack(state.features, axis=1)),
+            logits_without_context=self._without_context(state),
+            features=state.fused[-1],
+            weights=state.weights[-1],
             log_probs=tf.zeros((count, looked)),
-            boxes=glimpses.boxes(tf.stack(seen.affine, axis=1)[:, 1:], images),
+            boxes=glimpses.boxes(tf.stack(state.affine, axis=1)[:, 1:], state.size),
             levels=tf.fill((count, looked), 2),
             location_probs=(),
             cells=tf.zeros((count, 0), tf.int32),
         )
 
-    def _without_context(self, images: tf.Tensor, seen: Seen) -> tf.Tensor:
+    def _without_context(self, state: MGNetState) -> tf.Tensor:
         """Predictions from the locations alone, the first glimpse left out."""
-        attended = seen.vectors[1:]
+        attended = list(state.vectors[1:])
         if not attended:
-            return tf.zeros((images, 0, self.arguments["classes"]))
+            return tf.zeros((state.count, 0, self.classes))
         fused = [self.fusion(attended[:count])[0] for count in range(1, len(attended) + 1)]
         return self.classification(tf.stack(fused, axis=1))

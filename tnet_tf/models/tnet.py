@@ -8,13 +8,12 @@ import tensorflow as tf
 
 from tnet_tf.config import rules_of
 from tnet_tf.config.networks import check_grid
-from tnet_tf.layers import checks
+from tnet_tf.layers import checks, pixels
 from tnet_tf.layers import grid as grids
 from tnet_tf.layers import sampling as samplers
 from tnet_tf.layers.randomness import next_key
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.classifier import Classifier
-from tnet_tf.models.gazes import Gaze
 from tnet_tf.models.tnet_modules import (
     LOCATION_MODULES,
     POSITIONAL_MODULES,
@@ -22,6 +21,7 @@ from tnet_tf.models.tnet_modules import (
     ClassificationModule,
     FeatureWeighting,
 )
+from tnet_tf.models.traversal import Plan, Read
 from tnet_tf.outputs import Outputs
 
 
@@ -37,6 +37,36 @@ class Attended(NamedTuple):
     cells: tf.Tensor
     log_probs: tf.Tensor
     probabilities: tf.Tensor
+
+
+class TNetState(NamedTuple):
+    """What a pass over n images has seen so far.
+
+    Attributes:
+      count: n.
+      size: height and width of the images.
+      level: of the regions, 1, 2, ..
+      chosen: all regions of the level.
+      regions: those of them to be looked at next.
+      ahead: those after them, if the level is looked at in parts.
+      over: whether there are no more to look at.
+      looked: the feature vectors (m, C) and maps (m, h', w', c) of the level's parts so far.
+      vectors: (m, C) of all parts of all levels, with their positions.
+      attended: what each level chose.
+      boxes: (m, 4) of each level after the first.
+    """
+
+    count: tf.Tensor
+    size: tuple[grids.Size, grids.Size]
+    level: int
+    chosen: grids.Regions
+    regions: grids.Regions
+    ahead: tuple[grids.Regions, ...] = ()
+    over: bool = False
+    looked: tuple[tuple[tf.Tensor, tf.Tensor], ...] = ()
+    vectors: tuple[tf.Tensor, ...] = ()
+    attended: tuple[Attended, ...] = ()
+    boxes: tuple[tf.Tensor, ...] = ()
 
 
 @keras.saving.register_keras_serializable(package="tnet_tf")
@@ -134,101 +164,92 @@ class TNet(Classifier):
             module.build(None)
         self.built = True
 
-    def call(
-        self,
-        images: tf.Tensor,
-        locations: Sequence[int | tf.Tensor] | None = None,
-        training: bool = False,
-        gaze: Gaze | None = None,
-    ) -> Outputs:
-        """Traverses images from the thumbnail to the attended regions.
-
-        Args:
-          images: (n, H, W, 3), float in [-1, 1] or uint8 in 0 .. 255; any size.
-          locations: locations per grid of each level after the first, numbers or scalar tensors;
-            () looks at the thumbnail alone. Default: the constructor's.
-          training: selects by `sampling` and turns on noise and batch statistics.
-          gaze: selects in place of the location module, which is asked all the same.
-
-        Returns:
-          `Outputs`, the prediction after every number of locations included.
-
-        Raises:
-          UserError: for images too small to have pixels in a cell, and more locations than cells.
-        """
-        images = checks.in_range(images)
-        locations = self.checked_locations(self.locations if locations is None else locations)
-        regions = grids.whole_images(images)
-        vectors, looked_at, attended = [], [], []
-        for level in range(1, len(locations) + 2):
-            views = grids.crop_and_resize(images, regions, self.base_resolution)
-            features, spatial = self.feature_extraction(views, level=level, training=training)
-            vectors.append(self.positional_encoding(features, regions.positions))
-            if level <= len(locations):
-                count = locations[level - 1]
-                scores = None
-                if gaze is not None:
-                    candidates = grids.candidate_regions(regions, self.grid, self.cell)
-                    scores = gaze.scores(candidates, images, level + 1)
-                choice = self._attend(spatial, features, count, training, scores)
-                regions = grids.attended_regions(regions, choice.cells, self.grid, self.cell)
-                attended.append(choice)
-                looked_at.append(grids.boxes(regions, images))
-                if not tf.is_tensor(count) and count == 0:
-                    break  # Not every kernel runs on a batch of nothing.
-        return self._outputs(tf.shape(images)[0], vectors, looked_at, attended, training)
-
     def checked_locations(
         self, locations: Sequence[int | tf.Tensor]
     ) -> tuple[int | tf.Tensor, ...]:
         """The `locations` of a call, refused where a grid has not as many cells."""
         return checks.counts(locations, self.grid**2)
 
-    def _attend(
-        self,
-        spatial: tf.Tensor,
-        features: tf.Tensor,
-        count: int | tf.Tensor,
-        training: bool,
-        scores: tf.Tensor | None,
-    ) -> Attended:
-        """Chooses `count` cells of every region's grid, those of the highest scores if given."""
+    def reader(self, images: tf.Tensor) -> Read:
+        """Reads regions of images in memory at the base resolution."""
+        return lambda regions: pixels.crop_and_resize(images, regions, self.base_resolution)
+
+    def start(self, count: tf.Tensor, size: tuple[grids.Size, grids.Size]) -> TNetState:
+        """Level 1: the images whole."""
+        regions = grids.whole_images(count, size)
+        return TNetState(count, size, 1, regions, regions)
+
+    def look(self, views: tf.Tensor, state: TNetState, training: bool = False) -> TNetState:
+        """Extracts features of the regions and encodes where they lie (3.2)."""
+        seen = self.feature_extraction(views, level=state.level, training=training)
+        vectors = self.positional_encoding(seen[0], state.regions.positions)
+        return state._replace(
+            looked=(*state.looked, tuple(seen)), vectors=(*state.vectors, vectors)
+        )
+
+    def choose(self, state: TNetState, plan: Plan) -> TNetState:
+        """The rest of this level, or the cells that the next one looks at."""
+        if state.ahead:
+            return state._replace(regions=state.ahead[0], ahead=state.ahead[1:])
+        if state.level > len(plan.locations):
+            return state._replace(over=True)
+        count = plan.locations[state.level - 1]
+        choice = self._attend(state, count, plan)
+        chosen = grids.attended_regions(state.chosen, choice.cells, self.grid, self.cell)
+        # Not every kernel runs on a batch of nothing.
+        over = not tf.is_tensor(count) and count == 0
+        parts = [chosen]
+        if plan.one_by_one and not over:
+            per_image = int(tf.size(chosen.image) // state.count)
+            parts = [grids.every(chosen, per_image, first) for first in range(per_image)]
+        return state._replace(
+            level=state.level + 1,
+            chosen=chosen,
+            regions=parts[0],
+            ahead=tuple(parts[1:]),
+            over=over,
+            looked=(),
+            attended=(*state.attended, choice),
+            boxes=(*state.boxes, grids.boxes(chosen, state.size)),
+        )
+
+    def _attend(self, state: TNetState, count: int | tf.Tensor, plan: Plan) -> Attended:
+        """Chooses `count` cells of every region's grid, those that a gaze prefers if given."""
+        features, spatial = map(_joined, zip(*state.looked, strict=True))
         # The location loss never reaches the feature extractor.
         grid_features = tf.stop_gradient(spatial[:, self.grid_slices[0], self.grid_slices[1]])
         probabilities = self.location(grid_features, tf.stop_gradient(features))
-        if scores is not None:
+        if plan.gaze is not None:
+            candidates = grids.candidate_regions(state.chosen, self.grid, self.cell)
+            scores = plan.gaze.scores(candidates, state.size, state.level + 1)
             scores = tf.reshape(scores, tf.shape(probabilities))
             cells, log_probs = samplers.highest(scores, probabilities, count)
-        elif training and self.sampling == "without_replacement":
+        elif plan.training and self.sampling == "without_replacement":
             cells, log_probs = samplers.without_replacement(probabilities, count, next_key())
         else:
             cells, log_probs = samplers.top_k(probabilities, count)
         return Attended(cells, log_probs, probabilities)
 
-    def _outputs(
-        self,
-        images: tf.Tensor,
-        vectors: list[tf.Tensor],
-        looked_at: list[tf.Tensor],
-        attended: list[Attended],
-        training: bool,
-    ) -> Outputs:
-        """Gathers what the levels found by image, averages and classifies."""
+    def decide(self, state: TNetState, training: bool = False) -> Outputs:
+        """Averages what was seen, after every number of locations, and classifies (3.3, eq. 1)."""
+        images = state.count
 
-        def by_image(parts: list[tf.Tensor], *shape: int) -> tf.Tensor:
+        def by_image(parts: Sequence[tf.Tensor], *shape: int) -> tf.Tensor:
             rows = [tf.reshape(part, (images, -1, *shape)) for part in parts]
             return tf.concat([tf.zeros((images, 0, *shape), parts[0].dtype), *rows], axis=1)
 
-        by_vector = tf.cast(by_image(vectors, self.channels), tf.float32)
+        by_vector = tf.cast(by_image(state.vectors, self.channels), tf.float32)
         weights = self.weighting(by_vector)
         averages = tf.matmul(weights, by_vector)
         logits_by_count = self.classification(averages, training=training)
         without_context = tf.matmul(self.weighting(by_vector[:, 1:]), by_vector[:, 1:])
         nothing = tf.zeros((images, 0), tf.int32)
-        log_probs = [choice.log_probs for choice in attended] or [tf.zeros((images, 0))]
-        cells = [choice.cells for choice in attended]
+        log_probs = [choice.log_probs for choice in state.attended] or [tf.zeros((images, 0))]
+        cells = [choice.cells for choice in state.attended]
         levels = [tf.fill(tf.shape(chosen), level) for level, chosen in enumerate(cells, start=2)]
-        probabilities = [choice.probabilities for choice in attended]
+        probabilities = [choice.probabilities for choice in state.attended]
+        # Of a level that was looked at in part, the rest does not count.
+        looked = tf.shape(by_vector)[1] - 1 if state.ahead else None
         return Outputs(
             logits=logits_by_count[:, -1],
             logits_by_count=logits_by_count,
@@ -236,9 +257,16 @@ class TNet(Classifier):
             logits_without_context=self.classification(without_context, training=training),
             features=averages[:, -1],
             weights=weights[:, -1],
-            log_probs=by_image(log_probs),
-            boxes=by_image(looked_at or [tf.zeros((images, 0, 4))], 4),
-            levels=by_image(levels or [nothing]),
+            log_probs=by_image(log_probs)[:, :looked],
+            boxes=by_image(state.boxes or [tf.zeros((images, 0, 4))], 4)[:, :looked],
+            levels=by_image(levels or [nothing])[:, :looked],
             location_probs=tuple(by_image([part], part.shape[-1]) for part in probabilities),
-            cells=by_image(cells or [nothing]),
+            cells=by_image(cells or [nothing])[:, :looked],
         )
+
+
+def _joined(parts: Sequence[tf.Tensor]) -> tf.Tensor:
+    """What was seen of a level's regions, in their order; part p has every image's p-th region."""
+    if len(parts) == 1:
+        return parts[0]
+    return tf.reshape(tf.stack(parts, axis=1), (-1, *parts[0].shape[1:]))

@@ -15,9 +15,9 @@ from tqdm import tqdm
 from tnet_tf.batch import Batch
 from tnet_tf.config import Config, RobustnessConfig
 from tnet_tf.evaluation.accuracy import Accuracy
-from tnet_tf.evaluation.figures import to_uint8
 from tnet_tf.evaluation.loop import Evaluation, Evaluator
 from tnet_tf.evaluation.results import BY_LOCATIONS, Curve, Results
+from tnet_tf.layers.pixels import to_uint8
 from tnet_tf.outputs import Outputs
 from tnet_tf.robustness import attacks, corruptions, report
 from tnet_tf.robustness.attacks import Attacker, Budget

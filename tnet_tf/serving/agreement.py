@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tnet_tf.batch import Batch
-from tnet_tf.evaluation.figures import to_uint8
+from tnet_tf.layers.pixels import to_uint8
 from tnet_tf.serving.saved_model import Runner, ServedNetwork
 
 # Of the image's side. Rounding moves the regions of networks that place them anywhere; cells of a
