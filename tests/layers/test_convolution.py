@@ -1,15 +1,24 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tnet_tf.layers import runtime
-from tnet_tf.layers.convolution import NormalizedConvolution, short_silu
+from tnet_tf.layers.convolution import (
+    NormalizedConvolution,
+    NormalizedDepthwiseConvolution,
+    short_silu,
+)
+
+PLAIN = functools.partial(NormalizedConvolution, 8)
+SYMMETRIC = functools.partial(NormalizedConvolution, 8, padding="symmetric", groups=2)
 
 
-def trained(filters, levels=1, stride=1, activation="silu"):
+def trained(make=PLAIN, levels=1, stride=1, activation="silu"):
     """A layer whose BatchNorm has seen something."""
-    layer = NormalizedConvolution(filters, 3, stride, activation, levels)
+    layer = make(3, stride, activation=activation, levels=levels)
     layer.build((None, None, None, 6))
     random = np.random.default_rng(0)
     for weight in layer.weights:
@@ -27,11 +36,11 @@ def unfolded(layer, inputs, level):
 
 
 @pytest.mark.parametrize("made_for", [runtime.TENSORFLOW, runtime.ONEDNN, runtime.OTHER])
-@pytest.mark.parametrize("filters", [8, None])
+@pytest.mark.parametrize("make", [PLAIN, SYMMETRIC, NormalizedDepthwiseConvolution])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("activation", ["silu", "relu", None])
-def test_inference_is_convolution_batchnorm_and_activation(made_for, filters, stride, activation):
-    layer = trained(filters, 2, stride, activation)
+def test_inference_is_convolution_batchnorm_and_activation(made_for, make, stride, activation):
+    layer = trained(make, 2, stride, activation)
     inputs = tf.random.stateless_uniform((2, 9, 7, 6), (1, 2), -1, 1)
     for level in (1, 2):
         with runtime.traced_for(made_for):
@@ -40,7 +49,7 @@ def test_inference_is_convolution_batchnorm_and_activation(made_for, filters, st
 
 
 def test_weights_that_change_are_seen_by_a_compiled_inference():
-    layer = trained(8)
+    layer = trained()
     compiled = tf.function(layer)
     inputs = tf.random.stateless_uniform((1, 8, 8, 6), (1, 2))
     before = compiled(inputs)
@@ -51,7 +60,7 @@ def test_weights_that_change_are_seen_by_a_compiled_inference():
 
 
 def test_bfloat16_inference_is_near_float32():
-    layer = trained(8)
+    layer = trained()
     inputs = tf.random.stateless_uniform((1, 8, 8, 6), (1, 2), -1, 1)
     with_policy = NormalizedConvolution(8, 3, dtype="mixed_bfloat16")
     with_policy.build((None, None, None, 6))
@@ -64,7 +73,7 @@ def test_bfloat16_inference_is_near_float32():
 
 
 def test_the_gradient_of_inference_is_that_of_its_parts():
-    layer = trained(8)
+    layer = trained()
     inputs = tf.random.stateless_uniform((1, 8, 8, 6), (1, 2), -1, 1)
     gradients = []
     for function in (tf.function(layer), lambda x: unfolded(layer, x, 1)):
@@ -87,16 +96,17 @@ def test_short_silu_and_its_gradient_are_silu_s():
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-@pytest.mark.parametrize("filters", [8, None])
-def test_training_has_the_gradients_of_keras_layers(filters):
+@pytest.mark.parametrize("make", [PLAIN, SYMMETRIC, NormalizedDepthwiseConvolution])
+def test_training_has_the_gradients_of_keras_layers(make):
     """Convolution, BatchNorm and silu by Keras; ours computes values anew in the gradient."""
-    layer = trained(filters)
+    layer = trained(make)
+    filters = layer.normalization.gamma[0].shape[0]
     normalization = keras.layers.BatchNormalization(epsilon=layer.normalization.epsilon)
-    normalization.build((None, None, None, filters or 6))
+    normalization.build((None, None, None, filters))
     normalization.gamma.assign(layer.normalization.gamma[0])
     normalization.beta.assign(layer.normalization.beta[0])
     inputs = tf.random.stateless_uniform((4, 9, 7, 6), (1, 2), -1, 1)
-    upstream = tf.random.stateless_uniform((4, 9, 7, filters or 6), (3, 4), -1, 1)
+    upstream = tf.random.stateless_uniform((4, 9, 7, filters), (3, 4), -1, 1)
 
     def ours(inputs):
         return layer(inputs, training=True)

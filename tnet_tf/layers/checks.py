@@ -67,11 +67,11 @@ def shaped(value: tf.Tensor, shape: Sequence[int | None], what: str) -> tf.Tenso
     # The shape is looked up when the graph runs, not taken from what was known when it was traced;
     # for that TensorFlow must not know all of it.
     unknown = tf.raw_ops.PlaceholderWithDefault(input=value, shape=tf.TensorShape(None))
-    found, rank = tf.shape(unknown), len(shape)
-    sizes = tf.pad(found, [[0, rank]])[:rank]
-    wanted = tf.constant([size or 0 for size in shape])
-    fits = tf.reduce_all((sizes > 0) & ((wanted == 0) | (sizes == wanted)))
-    return guarded(value, (tf.size(found) == rank) & fits, f"{what}; given:", found)
+    given, rank = tf.shape(unknown), len(shape)
+    sizes = tf.pad(given, [[0, rank]])[:rank]
+    expected = tf.constant([size or 0 for size in shape])
+    fits = tf.reduce_all((sizes > 0) & ((expected == 0) | (sizes == expected)))
+    return guarded(value, (tf.size(given) == rank) & fits, f"{what}; given:", given)
 
 
 def counts(locations: Sequence[int | tf.Tensor], most: int | None) -> tuple[int | tf.Tensor, ...]:
@@ -81,8 +81,8 @@ def counts(locations: Sequence[int | tf.Tensor], most: int | None) -> tuple[int 
       locations: one for each level after the first, numbers or tensors ().
       most: that each can be; None where there is no end.
     """
-    asked = "0 or more" if most is None else f"0 to {most}"
-    sentence = f"numbers of locations must be {asked}; given:"
+    possible = "0 or more" if most is None else f"0 to {most}"
+    sentence = f"numbers of locations must be {possible}; given:"
     return tuple(
         guarded(count, (count >= 0) & (most is None or count <= most), sentence, count)
         for count in locations

@@ -13,61 +13,31 @@ from tnet_tf.layers.initializers import convolution_initializer
 from tnet_tf.layers.normalization import BatchNormalization
 
 
-class NormalizedConvolution(keras.layers.Layer):
+class _Normalized(keras.layers.Layer):
     """Convolution without bias -> BatchNorm -> activation.
 
     Inference folds BatchNorm into the convolution, which takes one pass over the map instead of
     three.
 
     Args:
-      filters: output channels; None: a depthwise convolution, which keeps them.
-      kernel: size of the window.
-      stride: its step.
+      convolution: the layer.
       activation: None, or the name of a Keras activation.
       levels: sets of BatchNorm weights, see `BatchNormalization`.
       momentum: of BatchNorm's moving averages.
       epsilon: of BatchNorm.
-      groups: None: TensorFlow's "same" padding. A number: PyTorch's symmetric padding, and channels
-        in that many groups, see `SymmetricConvolution`.
     """
 
     def __init__(
         self,
-        filters: int | None,
-        kernel: int,
-        stride: int = 1,
-        activation: str | None = "silu",
-        levels: int = 1,
-        momentum: float = 0.99,
-        epsilon: float = 1e-3,
-        groups: int | None = None,
+        convolution: keras.layers.Layer,
+        activation: str | None,
+        levels: int,
+        momentum: float,
+        epsilon: float,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.depthwise = filters is None
-        if filters is not None and groups is not None:
-            self.convolution: keras.layers.Layer = SymmetricConvolution(
-                filters, kernel, stride, groups, name="convolution"
-            )
-        elif filters is None:
-            self.convolution = keras.layers.DepthwiseConv2D(
-                kernel,
-                stride,
-                padding="same",
-                use_bias=False,
-                depthwise_initializer=convolution_initializer(),
-                name="convolution",
-            )
-        else:
-            self.convolution = keras.layers.Conv2D(
-                filters,
-                kernel,
-                stride,
-                padding="same",
-                use_bias=False,
-                kernel_initializer=convolution_initializer(),
-                name="convolution",
-            )
+        self.convolution = convolution
         self.normalization = BatchNormalization(levels, momentum, epsilon, name="normalization")
         self.activation = keras.activations.get(activation)
 
@@ -96,20 +66,111 @@ class NormalizedConvolution(keras.layers.Layer):
         """Convolution and BatchNorm at once, as inference can."""
         scale, shift = self.normalization.scale_and_shift(level)
         kernel = tf.cast(tf.convert_to_tensor(self.convolution.kernel), tf.float32)
-        kernel *= scale[:, tf.newaxis] if self.depthwise else scale
-        kernel = tf.cast(kernel, inputs.dtype)
-        strides = self.convolution.strides
+        outputs = self._convolve(inputs, tf.cast(self._scaled(kernel, scale), inputs.dtype))
+        return tf.nn.bias_add(outputs, tf.cast(shift, inputs.dtype))
+
+    def _scaled(self, kernel: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+        """The kernel with every output channel times its number in `scale`, (filters,)."""
+        return kernel * scale
+
+    def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """The convolution with another kernel of the same shape."""
+        raise NotImplementedError
+
+
+class NormalizedConvolution(_Normalized):
+    """Convolution without bias -> BatchNorm -> activation.
+
+    Args:
+      filters: output channels.
+      kernel: size of the window.
+      stride: its step.
+      activation: None, or the name of a Keras activation.
+      levels: sets of BatchNorm weights, see `BatchNormalization`.
+      momentum: of BatchNorm's moving averages.
+      epsilon: of BatchNorm.
+      padding: 'same', TensorFlow's; or 'symmetric', PyTorch's, see `SymmetricConvolution`.
+      groups: parts of the channels that do not see each other; more than 1 with symmetric padding.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel: int,
+        stride: int = 1,
+        activation: str | None = "silu",
+        levels: int = 1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        padding: str = "same",
+        groups: int = 1,
+        **kwargs: Any,
+    ):
+        if padding == "symmetric":
+            convolution: keras.layers.Layer = SymmetricConvolution(
+                filters, kernel, stride, groups, name="convolution"
+            )
+        else:
+            convolution = keras.layers.Conv2D(
+                filters,
+                kernel,
+                stride,
+                padding=padding,
+                groups=groups,
+                use_bias=False,
+                kernel_initializer=convolution_initializer(),
+                name="convolution",
+            )
+        super().__init__(convolution, activation, levels, momentum, epsilon, **kwargs)
+
+    def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         if isinstance(self.convolution, SymmetricConvolution):
-            outputs = self.convolution.convolve(inputs, kernel)
-        elif not self.depthwise:
-            outputs = tf.nn.conv2d(inputs, kernel, strides, "SAME")
-        elif runtime.current() == runtime.ONEDNN:
+            return self.convolution.convolve(inputs, kernel)
+        return tf.nn.conv2d(inputs, kernel, self.convolution.strides, "SAME")
+
+
+class NormalizedDepthwiseConvolution(_Normalized):
+    """Depthwise convolution without bias -> BatchNorm -> activation; it keeps the channels.
+
+    Args:
+      kernel: size of the window.
+      stride: its step.
+      activation: None, or the name of a Keras activation.
+      levels: sets of BatchNorm weights, see `BatchNormalization`.
+      momentum: of BatchNorm's moving averages.
+      epsilon: of BatchNorm.
+    """
+
+    def __init__(
+        self,
+        kernel: int,
+        stride: int = 1,
+        activation: str | None = "silu",
+        levels: int = 1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        **kwargs: Any,
+    ):
+        convolution = keras.layers.DepthwiseConv2D(
+            kernel,
+            stride,
+            padding="same",
+            use_bias=False,
+            depthwise_initializer=convolution_initializer(),
+            name="convolution",
+        )
+        super().__init__(convolution, activation, levels, momentum, epsilon, **kwargs)
+
+    def _scaled(self, kernel: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+        return kernel * scale[:, tf.newaxis]
+
+    def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        strides = self.convolution.strides
+        if runtime.current() == runtime.ONEDNN:
             # The same kernel of oneDNN, but only this operation is fused with silu.
             kernel = tf.reshape(kernel, (*kernel.shape[:2], 1, -1))
-            outputs = tf.nn.conv2d(inputs, kernel, strides, "SAME")
-        else:
-            outputs = tf.nn.depthwise_conv2d(inputs, kernel, (1, *strides, 1), "SAME")
-        return tf.nn.bias_add(outputs, tf.cast(shift, inputs.dtype))
+            return tf.nn.conv2d(inputs, kernel, strides, "SAME")
+        return tf.nn.depthwise_conv2d(inputs, kernel, (1, *strides, 1), "SAME")
 
 
 def silu(values: tf.Tensor, source: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:

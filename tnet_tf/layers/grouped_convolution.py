@@ -127,17 +127,17 @@ def _input_gradient(
 def _kernel_gradient(
     upstream: tf.Tensor, inputs: tf.Tensor, shape: tf.TensorShape, stride: int
 ) -> tf.Tensor:
-    """For every place of the window, the products of what lay there with what came of it."""
+    """At every place of the window, the products of the inputs there with the gradients."""
     size, _, inner, filters = shape
     groups, half = inputs.shape[-1] // inner, size // 2
     rows, columns = tf.unstack(tf.shape(upstream)[1:3])
     padded = tf.pad(inputs, [[0, 0], [half, half], [half, half], [0, 0]])
-    came = tf.transpose(tf.reshape(upstream, (-1, groups, filters // groups)), (1, 0, 2))
+    gradients = tf.transpose(tf.reshape(upstream, (-1, groups, filters // groups)), (1, 0, 2))
     places = []
     for row in range(size):
         for column in range(size):
-            lay = padded[:, row:, column:][:, ::stride, ::stride][:, :rows, :columns]
-            lay = tf.transpose(tf.reshape(lay, (-1, groups, inner)), (1, 2, 0))
-            places.append(tf.matmul(lay, came))
+            values = padded[:, row:, column:][:, ::stride, ::stride][:, :rows, :columns]
+            values = tf.transpose(tf.reshape(values, (-1, groups, inner)), (1, 2, 0))
+            places.append(tf.matmul(values, gradients))
     products = tf.reshape(tf.stack(places), (size, size, groups, inner, filters // groups))
     return tf.reshape(tf.transpose(products, (0, 1, 3, 2, 4)), shape)

@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tnet_tf.layers.convolution import NormalizedConvolution, SqueezeExcitation
+from tnet_tf.layers.convolution import (
+    NormalizedConvolution,
+    NormalizedDepthwiseConvolution,
+    SqueezeExcitation,
+)
 from tnet_tf.layers.dropout import Dropout
 from tnet_tf.layers.receptive_field import Window
 from tnet_tf.models.backbone import Backbone
@@ -89,8 +93,8 @@ class MBConv(keras.layers.Layer):
         super().__init__(**kwargs)
         self.channels, self.stride, self.expansion = channels, stride, expansion
         self.levels = levels
-        self.depthwise = NormalizedConvolution(
-            None, kernel, stride, levels=levels, name="depthwise"
+        self.depthwise = NormalizedDepthwiseConvolution(
+            kernel, stride, levels=levels, name="depthwise"
         )
         self.project = NormalizedConvolution(
             channels, 1, activation=None, levels=levels, name="project"

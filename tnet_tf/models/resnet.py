@@ -182,7 +182,15 @@ def _normalized(
     name: str,
 ) -> NormalizedConvolution:
     return NormalizedConvolution(
-        filters, kernel, stride, activation, levels, groups=groups, name=name, **NORMALIZATION
+        filters,
+        kernel,
+        stride,
+        activation,
+        levels,
+        padding="symmetric",
+        groups=groups,
+        name=name,
+        **NORMALIZATION,
     )
 
 

@@ -232,19 +232,19 @@ class TNet(Classifier):
 
     def decide(self, state: TNetState, training: bool = False) -> Outputs:
         """Averages what was seen, after every number of locations, and classifies (3.3, eq. 1)."""
-        images = state.count
+        count = state.count
 
         def by_image(parts: Sequence[tf.Tensor], *shape: int) -> tf.Tensor:
-            rows = [tf.reshape(part, (images, -1, *shape)) for part in parts]
-            return tf.concat([tf.zeros((images, 0, *shape), parts[0].dtype), *rows], axis=1)
+            rows = [tf.reshape(part, (count, -1, *shape)) for part in parts]
+            return tf.concat([tf.zeros((count, 0, *shape), parts[0].dtype), *rows], axis=1)
 
         by_vector = tf.cast(by_image(state.vectors, self.channels), tf.float32)
         weights = self.weighting(by_vector)
         averages = tf.matmul(weights, by_vector)
         logits_by_count = self.classification(averages, training=training)
         without_context = tf.matmul(self.weighting(by_vector[:, 1:]), by_vector[:, 1:])
-        nothing = tf.zeros((images, 0), tf.int32)
-        log_probs = [choice.log_probs for choice in state.attended] or [tf.zeros((images, 0))]
+        nothing = tf.zeros((count, 0), tf.int32)
+        log_probs = [choice.log_probs for choice in state.attended] or [tf.zeros((count, 0))]
         cells = [choice.cells for choice in state.attended]
         levels = [tf.fill(tf.shape(chosen), level) for level, chosen in enumerate(cells, start=2)]
         probabilities = [choice.probabilities for choice in state.attended]
@@ -258,7 +258,7 @@ class TNet(Classifier):
             features=averages[:, -1],
             weights=weights[:, -1],
             log_probs=by_image(log_probs)[:, :looked],
-            boxes=by_image(state.boxes or [tf.zeros((images, 0, 4))], 4)[:, :looked],
+            boxes=by_image(state.boxes or [tf.zeros((count, 0, 4))], 4)[:, :looked],
             levels=by_image(levels or [nothing])[:, :looked],
             location_probs=tuple(by_image([part], part.shape[-1]) for part in probabilities),
             cells=by_image(cells or [nothing])[:, :looked],
