@@ -1,6 +1,6 @@
 """Augmentation of training images, each step a pure function of the image and a key (appendix 2.2).
 
-Images are float32 or uint8 (height, width, channels) as each function says, boxes as in
+Images are (height, width, channels) float32 or uint8 as each function says, boxes as in
 `tnet_tf.inputs.boxes`.
 """
 
@@ -44,8 +44,8 @@ def augment(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, data: DataConfig) 
 
     Args:
       image: uint8 (any height, any width, 1 or 3).
-      box: float32 (4,).
-      key: int32 (2,); the same key gives the same result.
+      box: (4,) float32.
+      key: (2,) int32; the same key gives the same result.
       data: which steps, how far, and the size to resize to.
 
     Returns:
@@ -82,12 +82,12 @@ def random_resize(image: tf.Tensor, size: tuple[int, ...], key: tf.Tensor) -> tf
     """Resizes by one of `RESIZE_METHODS`, each as likely as the other.
 
     Args:
-      image: uint8 (height, width, channels).
+      image: (height, width, channels) uint8.
       size: new height and width.
-      key: int32 (2,).
+      key: (2,) int32.
 
     Returns:
-      float32 (*size, channels) in [0, 255]; what sharp kernels overshoot is clipped.
+      (*size, channels) float32 in [0, 255]; what sharp kernels overshoot is clipped.
     """
 
     def resized(method: str) -> tf.Tensor:
@@ -114,11 +114,11 @@ def random_policy(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor) -> Pair:
 
     Args:
       image: float32 (height, width, 1 or 3) in [0, 1].
-      box: float32 (4,).
-      key: int32 (2,).
+      box: (4,) float32.
+      key: (2,) int32.
 
     Returns:
-      float32 (height, width, 3) in [0, 1], and the upright box around what the box became, clipped.
+      (height, width, 3) float32 in [0, 1], and the upright box around what the box became, clipped.
     """
     if image.shape[-1] == 1:
         image = tf.image.grayscale_to_rgb(image)
@@ -138,10 +138,10 @@ def distort_color(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
 
     Args:
       image: float32 (height, width, 1 or 3) in [0, 1].
-      key: int32 (2,).
+      key: (2,) int32.
 
     Returns:
-      float32 (height, width, 3), clipped to [0, 1].
+      (height, width, 3) float32, clipped to [0, 1].
     """
     if image.shape[-1] == 1:
         image = tf.image.grayscale_to_rgb(image)
@@ -170,9 +170,9 @@ def random_translation(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, limit: 
     Each pixel takes the nearest one's value, as does a turned image's: no colours are mixed.
 
     Args:
-      image: float32 (height, width, channels) in [0, 1].
-      box: float32 (4,).
-      key: int32 (2,).
+      image: (height, width, channels) float32 in [0, 1].
+      box: (4,) float32.
+      key: (2,) int32.
       limit: largest share of a side, 0 to 1.
 
     Returns:
@@ -190,9 +190,9 @@ def random_rotation(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, limit: flo
     """Turns the image around its centre by up to `limit` degrees; corners become black.
 
     Args:
-      image: float32 (height, width, channels) in [0, 1].
-      box: float32 (4,).
-      key: int32 (2,).
+      image: (height, width, channels) float32 in [0, 1].
+      box: (4,) float32.
+      key: (2,) int32.
       limit: largest angle in degrees, 0 to 180.
 
     Returns:

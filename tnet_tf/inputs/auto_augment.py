@@ -50,9 +50,9 @@ class Choice(NamedTuple):
     """The two steps drawn for an image."""
 
     operations: tf.Tensor
-    """int32 (2,), indices into `OPERATIONS`; -1 for a step that is left out."""
+    """(2,) int32, indices into `OPERATIONS`; -1 for a step that is left out."""
     magnitudes: tf.Tensor
-    """float32 (2,), with their signs."""
+    """(2,) float32, with their signs."""
 
 
 def _shear_x(image: Image.Image, share: float) -> Image.Image:
@@ -134,7 +134,7 @@ def draw(key: tf.Tensor, policy: Policy = IMAGENET_POLICY) -> Choice:
     """Draws a sub-policy, whether each of its steps is applied, and the signs.
 
     Args:
-      key: int32 (2,); the same key draws the same.
+      key: (2,) int32; the same key draws the same.
       policy: the sub-policies, each as likely as the other.
     """
     row_key, step_key, sign_key = tf.unstack(tf.random.split(key, 3))
@@ -156,7 +156,7 @@ def apply(image: tf.Tensor, choice: Choice) -> tf.Tensor:
     """Applies two steps, one after the other.
 
     Args:
-      image: float32 (height, width, 3) in [0, 1]; rounded to 8 bits.
+      image: (height, width, 3) float32 in [0, 1]; rounded to 8 bits.
       choice: from `draw`.
 
     Returns:

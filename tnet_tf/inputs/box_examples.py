@@ -47,7 +47,7 @@ def shuffled_epochs(
       start: examples of the endless stream to leave out.
 
     Returns:
-      Elements (key, record, box): int32 (2,), string () and float32 (4,).
+      Elements (key, record, box): (2,) int32, () string and (4,) float32.
     """
     split = dataset.train_split
     shards = dataset.shards(split)
@@ -63,7 +63,7 @@ def shuffled_epochs(
 
 
 def in_order(dataset: Dataset, split: str) -> tf.data.Dataset:
-    """The boxes of a split in fixed order: (record, box), string () and float32 (4,)."""
+    """The boxes of a split in fixed order: (record, box), () string and (4,) float32."""
 
     def of_record(record: tf.Tensor) -> tf.data.Dataset:
         boxes = tf.data.Dataset.from_tensor_slices(dataset.regions(record))

@@ -1,6 +1,6 @@
 """Bounding boxes and how they follow what is done to their image.
 
-A box is float32 (4,): y_min, x_min, y_max, x_max as fractions of the image. All zeros means that
+A box is (4,) float32: y_min, x_min, y_max, x_max as fractions of the image. All zeros means that
 there is no box.
 """
 
@@ -8,13 +8,13 @@ import tensorflow as tf
 
 
 def rotate_box(box: tf.Tensor, angle: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """The upright box, float32 (4,), around a box turned counter-clockwise around the centre.
+    """The upright box, (4,) float32, around a box turned counter-clockwise around the centre.
 
     Args:
-      box: float32 (4,) as fractions.
-      angle: float32 () in radians.
-      height: of the image in pixels, float32 ().
-      width: of the image in pixels, float32 ().
+      box: (4,) float32 as fractions.
+      angle: () float32 in radians.
+      height: of the image in pixels, () float32.
+      width: of the image in pixels, () float32.
     """
     corners_y = (tf.gather(box, [0, 0, 2, 2]) - 0.5) * height
     corners_x = (tf.gather(box, [1, 3, 1, 3]) - 0.5) * width
@@ -26,11 +26,11 @@ def rotate_box(box: tf.Tensor, angle: tf.Tensor, height: tf.Tensor, width: tf.Te
 
 
 def shear_box(box: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-    """The upright box, float32 (4,), around a box whose rows move to the left.
+    """The upright box, (4,) float32, around a box whose rows move to the left.
 
     Args:
-      box: float32 (4,) as fractions.
-      share: of the width by which the last row moves, float32 (); the first one stays.
+      box: (4,) float32 as fractions.
+      share: of the width by which the last row moves, () float32; the first one stays.
     """
     y_min, x_min, y_max, x_max = tf.unstack(box)
     shifts = share * tf.stack([y_min, y_max])
@@ -39,7 +39,7 @@ def shear_box(box: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
 
 
 def box_in_region(box: tf.Tensor, region: tf.Tensor) -> tf.Tensor:
-    """The part of a box inside a region, float32 (4,), as fractions of the region."""
+    """The part of a box inside a region, (4,) float32, as fractions of the region."""
     origin, sides = region[:2], region[2:] - region[:2]
     moved = (box - tf.tile(origin, [2])) / tf.tile(sides, [2])
     return tf.where(has_area(box), clip_box(moved), box)
@@ -52,5 +52,5 @@ def clip_box(box: tf.Tensor) -> tf.Tensor:
 
 
 def has_area(box: tf.Tensor) -> tf.Tensor:
-    """Whether there is a box, bool ()."""
+    """Whether there is a box, () bool."""
     return tf.reduce_all(box[2:] > box[:2])

@@ -31,8 +31,8 @@ def distorted_bounding_box(
 
     Args:
       image: (height, width, channels).
-      box: float32 (4,).
-      key: int32 (2,).
+      box: (4,) float32.
+      key: (2,) int32.
       area: least share of the image's area, above 0; the largest is 1.
       aspect: least width / height, above 0 to 1; the largest is its inverse.
 
@@ -63,8 +63,8 @@ def random_resized_crop(
 
     Args:
       image: (height, width, channels).
-      box: float32 (4,).
-      key: int32 (2,).
+      box: (4,) float32.
+      key: (2,) int32.
       area: least share of the image's area, above 0; the largest is 1.
       aspect: least width / height, above 0 to 1; the largest is its inverse.
 
@@ -103,7 +103,7 @@ def crop_to_box(image: tf.Tensor, box: tf.Tensor) -> Pair:
 
     Args:
       image: (height, width, channels).
-      box: float32 (4,).
+      box: (4,) float32.
 
     Returns:
       The region, and the box on it.
@@ -124,7 +124,7 @@ def crop_to_box(image: tf.Tensor, box: tf.Tensor) -> Pair:
 
 
 def _cut(image: tf.Tensor, begin: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """The pixels from `begin`, int32 (2,), on; `size` of them, int32 (2,)."""
+    """The pixels from `begin`, (2,) int32, on; `size` of them, (2,) int32."""
     cut = tf.slice(image, tf.concat([begin, [0]], 0), tf.concat([size, [-1]], 0))
     cut.set_shape((None, None, image.shape[-1]))
     return cut

@@ -97,9 +97,9 @@ class Dataset:
 
         Args:
           split: that the record is of, in TFDS syntax.
-          key: int32 (2,), for what is drawn anew each time that the record is read.
-          record: string (), serialized.
-          region: float32 (4,), the box that is the example; None: the whole image is.
+          key: (2,) int32, for what is drawn anew each time that the record is read.
+          record: () string, serialized.
+          region: (4,) float32, the box that is the example; None: the whole image is.
 
         Returns:
           As `parse`; the box is the region, if there is one.
@@ -111,11 +111,11 @@ class Dataset:
         """Parses and decodes one serialized example.
 
         Args:
-          record: string ().
+          record: () string.
 
         Returns:
-          Image, uint8 (height, width, 3), or (height, width, 1) where all images are grey; label,
-          int64 (); box, float32 (4,), the largest one where there are several, zeros for none.
+          Image, (height, width, 3) uint8, or (height, width, 1) where all images are grey; label,
+          () int64; box, (4,) float32, the largest one where there are several, zeros for none.
         """
         example = self._fields(record)
         channels = 1 if self.builder.info.features[self.image_feature].shape[-1] == 1 else 3
@@ -153,13 +153,13 @@ class Dataset:
         )
 
     def regions(self, record: tf.Tensor) -> tf.Tensor:
-        """The boxes of one serialized example that are examples of their own, float32 (r, 4).
+        """The boxes of one serialized example that are examples of their own, (r, 4) float32.
 
         All zeros stands for the whole image: where an image has no box. A folder's images whose
         boxes are all tiny have no region (see `ImageFolder`).
 
         Args:
-          record: string ().
+          record: () string.
         """
         features = self._only(self.region_feature[0])
         boxes = _boxes(features.deserialize_example(record), self.region_feature)
@@ -168,7 +168,7 @@ class Dataset:
         return tf.cond(tf.size(boxes) > 0, lambda: boxes, lambda: tf.zeros((1, 4)))
 
     def parse_label(self, record: tf.Tensor) -> tf.Tensor:
-        """The label alone of a serialized example, string (); int64 ()."""
+        """The label alone of a serialized example, () string; () int64."""
         return self._only(self.label_feature).deserialize_example(record)[self.label_feature]
 
 

@@ -7,11 +7,11 @@ def decode(encoded: bytes | tf.Tensor, channels: int = 3) -> tf.Tensor:
     """Decodes a JPEG, PNG, BMP or GIF (its first frame).
 
     Args:
-      encoded: string ().
+      encoded: () string.
       channels: 1 or 3.
 
     Returns:
-      uint8 (height, width, channels).
+      (height, width, channels) uint8.
 
     Raises:
       tf.errors.InvalidArgumentError: the image is damaged or of another format.

@@ -47,7 +47,7 @@ def digits_of(split: str) -> tuple[np.ndarray, np.ndarray]:
       split: 'train', 'validation' or 'test'.
 
     Returns:
-      Images, uint8 (n, 8, 8, 1) in 0 .. 255, and labels, int64 (n,) in 0 .. 9.
+      Images, (n, 8, 8, 1) uint8 in 0 .. 255, and labels, (n,) int64 in 0 .. 9.
     """
     from sklearn.datasets import load_digits  # imported where needed: it takes a second
 
@@ -73,14 +73,14 @@ def compose(
     """Composes one scene; a pure function of its arguments.
 
     Args:
-      digit: uint8 or float32 (8, 8, 1) in 0 .. 255, shown complete at a random place.
+      digit: (8, 8, 1) uint8 or float32 in 0 .. 255, shown complete at a random place.
       key: (2,) int seed of the stateless random numbers.
-      digits: float32 (n, 8, 8, 1) in 0 .. 255, from which fragments are cut.
+      digits: (n, 8, 8, 1) float32 in 0 .. 255, from which fragments are cut.
       height: of the scene in pixels.
       width: of the scene in pixels.
 
     Returns:
-      The scene, uint8 (height, width, 1), and the digit's box, float32 (4,) of y_min, x_min,
+      The scene, (height, width, 1) uint8, and the digit's box, (4,) float32 of y_min, x_min,
       y_max, x_max as fractions of the scene.
     """
     side, part = digit_side(height, width), fragment_side(height, width)
@@ -104,12 +104,12 @@ def compose(
 
 
 def _place(draws: tf.Tensor, side: int, height: int, width: int) -> tf.Tensor:
-    """Upper left corners, int32 (..., 2), of squares wholly inside the scene."""
+    """Upper left corners, (..., 2) int32, of squares wholly inside the scene."""
     return tf.cast(draws * (height - side + 1, width - side + 1), tf.int32)
 
 
 def _cut(digits: tf.Tensor, which: tf.Tensor, where: tf.Tensor, side: int) -> tf.Tensor:
-    """Random parts of random digits, float32 (n, side, side, 1), at the whole digit's scale."""
+    """Random parts of random digits, (n, side, side, 1) float32, at the whole digit's scale."""
     count = tf.shape(digits)[0]
     indices = tf.cast(which * tf.cast(count, tf.float32), tf.int32)
     starts = where * (1 - FRAGMENT_SIDE)
@@ -118,7 +118,7 @@ def _cut(digits: tf.Tensor, which: tf.Tensor, where: tf.Tensor, side: int) -> tf
 
 
 def _paste(patches: list[tuple[tf.Tensor, tf.Tensor]], height: int, width: int) -> tf.Tensor:
-    """Grey scene, uint8 (height, width, 1), with square patches; the brighter pixel wins."""
+    """Grey scene, (height, width, 1) uint8, with square patches; the brighter pixel wins."""
     values, indices = [], []
     for images, places in patches:
         side = np.arange(images.shape[1], dtype=np.int32)

@@ -48,8 +48,8 @@ def rotate(image: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
     """Turns an image counter-clockwise around its centre, nearest pixels, black outside.
 
     Args:
-      image: float32 (height, width, channels).
-      angle: float32 () in radians.
+      image: (height, width, channels) float32.
+      angle: () float32 in radians.
 
     Returns:
       float32, same shape.
@@ -61,8 +61,8 @@ def translate(image: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
     """Moves an image down and to the right, nearest pixels, black outside.
 
     Args:
-      image: float32 (height, width, channels).
-      shift: float32 (2,), shares of height and width; negative moves up and left.
+      image: (height, width, channels) float32.
+      shift: (2,) float32, shares of height and width; negative moves up and left.
 
     Returns:
       float32, same shape.

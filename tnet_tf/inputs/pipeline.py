@@ -22,7 +22,7 @@ from tnet_tf.inputs.dataset import Dataset, Labelled
 _EVALUATION_SEED = 0
 
 
-# An image, float32 (height, width, 3) in [-1, 1], its label, box and mask: a row of a `Batch`.
+# An image, (height, width, 3) float32 in [-1, 1], its label, box and mask: a row of a `Batch`.
 Example = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 
 
@@ -97,8 +97,8 @@ def in_order(dataset: Dataset, split: str) -> tf.data.Dataset:
     """All examples of a split in the order of evaluation, not yet parsed.
 
     Returns:
-      Elements (record,): string (), the serialized example; or (record, region) where a region of
-      the image is the example, float32 (4,).
+      Elements (record,): () string, the serialized example; or (record, region) where a region of
+      the image is the example, (4,) float32.
     """
     if dataset.region_feature:
         return box_examples.in_order(dataset, split)

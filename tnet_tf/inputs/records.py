@@ -48,7 +48,7 @@ def shards_of(split: tfds.core.SplitInfo) -> list[Shard]:
 
 
 def in_order(shards: Sequence[Shard]) -> tf.data.Dataset:
-    """The serialized examples of the shards, string (), one after the other."""
+    """The serialized examples of the shards, () string, one after the other."""
     return _interleave(tf.range(len(shards)), shards, cycle=1)
 
 
@@ -65,8 +65,8 @@ def shuffled_epochs(
         records are read but not decoded.
 
     Returns:
-      Elements (key, record): int32 (2,), a key of this example in this epoch for stateless random
-      operations; string (), the serialized example.
+      Elements (key, record): (2,) int32, a key of this example in this epoch for stateless random
+      operations; () string, the serialized example.
     """
     first_epoch, skipped = divmod(start, sum(shard.take for shard in shards))
 
@@ -92,7 +92,7 @@ def shuffled_epochs(
 
 
 def seed_key(seed: int) -> tf.Tensor:
-    """The root key, int32 (2,), of all random numbers of a seed."""
+    """The root key, (2,) int32, of all random numbers of a seed."""
     return tf.constant([seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF], tf.int32)
 
 

@@ -51,7 +51,7 @@ def corrupt(images: np.ndarray, name: str, severity: int, seed: int, first: int 
     Nothing global is drawn from or changed, so it may run in several threads.
 
     Args:
-      images: uint8 (n, height, width, 3), sides of at least `MIN_SIDE`.
+      images: (n, height, width, 3) uint8, sides of at least `MIN_SIDE`.
       name: one of `CORRUPTIONS`.
       severity: one of `SEVERITIES`, or 0 for the images as they are.
       seed: of what is random, at least 0.

@@ -34,7 +34,7 @@ class ServedNetwork(tf.Module):
     Signatures, all with images (n, H, W, 3) of any size and the outputs of `_served`:
       serving_default: uint8 images; looks at the network's own number of locations.
       float_images: float32 images in [-1, 1]; else the same.
-      with_locations: uint8 images and `locations`, int32 (levels - 1,), attended per grid of each
+      with_locations: uint8 images and `locations`, (levels - 1,) int32, attended per grid of each
         level after the first, 0 up to the cells of the grid; those after a 0 do not count. Of MGNet
         one number, 0 up to its own, after which it exits. Only of networks that attend.
     What they can't answer is `tf.errors.InvalidArgumentError` with a sentence: other shapes, float

@@ -45,7 +45,7 @@ def check_length(before: TrainConfig, steps_before: int, now: TrainConfig, steps
 
 
 def _rates(train: TrainConfig, steps: int, done: int) -> np.ndarray:
-    """The learning rates of the first `done` steps, float32 (done,)."""
+    """The learning rates of the first `done` steps, (done,) float32."""
     return learning_rate_schedule(train.learning_rate, steps, train)(tf.range(done)).numpy()
 
 
