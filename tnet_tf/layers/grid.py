@@ -6,7 +6,8 @@ regions of the next level. All this is geometry: functions of the images' size, 
 which `tnet_tf.layers.pixels` reads.
 """
 
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
@@ -88,11 +89,7 @@ def attended_regions(regions: Regions, cells: tf.Tensor, grid: int, cell: float)
       m * k regions; those of one parent are neighbours.
     """
     count = tf.shape(cells)[1]
-    own = ("image", "top", "left", "bounds", "positions")
-    own += tuple(side for side in ("height", "width") if _differs(getattr(regions, side)))
-    parent = regions._replace(
-        **{field: tf.repeat(getattr(regions, field), count, axis=0) for field in own}
-    )
+    parent = _of_each(regions, lambda field: tf.repeat(field, count, axis=0))
     height, row_stride, above = cell_layout(parent.height, grid, cell)
     width, column_stride, before = cell_layout(parent.width, grid, cell)
     cells = checks.guarded(
@@ -124,17 +121,7 @@ def candidate_regions(regions: Regions, grid: int, cell: float) -> Regions:
 
 def every(regions: Regions, step: int, first: int) -> Regions:
     """Every `step`-th of the regions, from one on: the same one of every image's `step` regions."""
-
-    def some(field: tf.Tensor) -> tf.Tensor:
-        return field[first::step]
-
-    sides = {
-        side: some(getattr(regions, side))
-        for side in ("height", "width")
-        if _differs(getattr(regions, side))
-    }
-    own = ("image", "top", "left", "bounds", "positions")
-    return regions._replace(**{field: some(getattr(regions, field)) for field in own}, **sides)
+    return _of_each(regions, lambda field: field[first::step])
 
 
 def boxes(regions: Regions, size: tuple[Size, Size]) -> tf.Tensor:
@@ -151,10 +138,17 @@ def boxes(regions: Regions, size: tuple[Size, Size]) -> tf.Tensor:
     return tf.cast(regions.bounds, tf.float32) / scale
 
 
-def _differs(side: Size) -> bool:
-    """Whether a side is one for each image or region, not one for all."""
-    return tf.is_tensor(side) and side.shape.rank == 1
+def _of_each(regions: Regions, change: Callable[[tf.Tensor], tf.Tensor]) -> Regions:
+    """The regions with all changed that there is one of for each region."""
+    own = ["image", "top", "left", "bounds", "positions"]
+    own += [side for side in ("height", "width") if _differs(getattr(regions, side))]
+    return regions._replace(**{field: change(getattr(regions, field)) for field in own})
+
+
+def _differs(value: Any) -> bool:
+    """Whether there is one for each image or region, not one for all."""
+    return tf.is_tensor(value) and value.shape.rank == 1
 
 
 def _all(holds: bool | tf.Tensor) -> bool | tf.Tensor:
-    return tf.reduce_all(holds) if tf.is_tensor(holds) and holds.shape.rank else holds
+    return tf.reduce_all(holds) if _differs(holds) else holds
