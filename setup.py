@@ -27,6 +27,12 @@ EXPORT = {
     "onnx": ["onnx>=1.23,<2", "onnxruntime>=1.31,<2", "tf2onnx>=1.17,<2"],
     "openvino": ["nncf>=3.4,<4", "openvino>=2026.4,<2027"],
 }
+# Kinds of image files; see tnet_tf/images/.
+IMAGES = {
+    "tiff": ["imagecodecs>=2024.12.30,<2027", "tifffile>=2025.1.10,<2027"],
+    "geo": ["rasterio>=1.4,<2"],
+    "wsi": ["openslide-bin>=4.0.0.6,<5", "openslide-python>=1.4,<2"],
+}
 # Corruptions and attacks of `tnet_tf.evaluate`.
 ROBUSTNESS = [
     "adversarial-robustness-toolbox>=1.18.2,<1.21",
@@ -36,7 +42,7 @@ ROBUSTNESS = [
     "scipy>=1.14,<2",
 ]
 DEVELOPMENT = [
-    *[package for packages in EXPORT.values() for package in packages],
+    *[package for packages in (EXPORT | IMAGES).values() for package in packages],
     *ROBUSTNESS,
     "import-linter>=2.1,<3",
     "mypy>=1.15,<3",
@@ -62,6 +68,7 @@ setup(
         "dev": DEVELOPMENT,
         "robustness": ROBUSTNESS,
         **EXPORT,
+        **IMAGES,
     },
     classifiers=[
         "Programming Language :: Python :: 3",

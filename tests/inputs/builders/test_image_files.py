@@ -163,7 +163,7 @@ def test_too_little_memory_is_not_taken_for_damage(tmp_path, monkeypatch):
     def convert(image):
         raise MemoryError
 
-    monkeypatch.setattr("tnet_tf.inputs.builders.upright_rgb.convert", convert)
+    monkeypatch.setattr("tnet_tf.images.upright_rgb.convert", convert)
     with pytest.raises(image_files.BadImageError, match="it does not fit into memory"):
         read(save(noise(), tmp_path / "a.bmp"))
 

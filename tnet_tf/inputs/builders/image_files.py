@@ -14,8 +14,8 @@ import tensorflow as tf
 from PIL import Image
 
 from tnet_tf.config import DataConfig
+from tnet_tf.images import upright_rgb
 from tnet_tf.inputs import decoding, records
-from tnet_tf.inputs.builders import upright_rgb
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 

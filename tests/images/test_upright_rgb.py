@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from tests.inputs.images import noise
-from tnet_tf.inputs.builders import upright_rgb
+from tnet_tf.images import upright_rgb
 
 RED_TO_WHITE = Image.fromarray(
     np.stack(np.broadcast_arrays(255, 0, 0, np.arange(0, 256)[:, np.newaxis]), -1).astype(np.uint8)

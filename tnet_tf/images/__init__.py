@@ -1,0 +1,1 @@
+"""Pixels of images of any size, read where one looks: a `Source` for each kind of file."""
