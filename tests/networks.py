@@ -56,7 +56,7 @@ class OneConvolution(Backbone):
         self.feature_channels = self.grid_channels = 8
         self.grid_windows = (Window(3, 4),)
         # Which side of a ReLU's kink a value falls on could hang on its last digit.
-        self.convolution = NormalizedConvolution(8, 3, 4, "silu", momentum=0.9, name="convolution")
+        self.convolution = NormalizedConvolution(8, 3, 4, momentum=0.9, name="convolution")
         self.convolution.build((None, None, None, 3))
         self.built = True
 

@@ -14,7 +14,7 @@ from tnet_tf.layers.normalization import BatchNormalization
 
 
 class _Normalized(keras.layers.Layer):
-    """Convolution without bias -> BatchNorm -> activation.
+    """A convolution without bias -> BatchNorm -> activation.
 
     Inference folds BatchNorm into the convolution, which takes one pass over the map instead of
     three.
@@ -30,10 +30,10 @@ class _Normalized(keras.layers.Layer):
     def __init__(
         self,
         convolution: keras.layers.Layer,
-        activation: str | None,
-        levels: int,
-        momentum: float,
-        epsilon: float,
+        activation: str | None = "silu",
+        levels: int = 1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -85,12 +85,9 @@ class NormalizedConvolution(_Normalized):
       filters: output channels.
       kernel: size of the window.
       stride: its step.
-      activation: None, or the name of a Keras activation.
-      levels: sets of BatchNorm weights, see `BatchNormalization`.
-      momentum: of BatchNorm's moving averages.
-      epsilon: of BatchNorm.
       padding: 'same', TensorFlow's; or 'symmetric', PyTorch's, see `SymmetricConvolution`.
       groups: parts of the channels that do not see each other; more than 1 with symmetric padding.
+      **settings: activation ('silu'), levels, momentum and epsilon of BatchNorm, and Keras's own.
     """
 
     def __init__(
@@ -98,13 +95,9 @@ class NormalizedConvolution(_Normalized):
         filters: int,
         kernel: int,
         stride: int = 1,
-        activation: str | None = "silu",
-        levels: int = 1,
-        momentum: float = 0.99,
-        epsilon: float = 1e-3,
         padding: str = "same",
         groups: int = 1,
-        **kwargs: Any,
+        **settings: Any,
     ):
         if padding == "symmetric":
             convolution: keras.layers.Layer = SymmetricConvolution(
@@ -121,7 +114,7 @@ class NormalizedConvolution(_Normalized):
                 kernel_initializer=convolution_initializer(),
                 name="convolution",
             )
-        super().__init__(convolution, activation, levels, momentum, epsilon, **kwargs)
+        super().__init__(convolution, **settings)
 
     def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         if isinstance(self.convolution, SymmetricConvolution):
@@ -135,22 +128,10 @@ class NormalizedDepthwiseConvolution(_Normalized):
     Args:
       kernel: size of the window.
       stride: its step.
-      activation: None, or the name of a Keras activation.
-      levels: sets of BatchNorm weights, see `BatchNormalization`.
-      momentum: of BatchNorm's moving averages.
-      epsilon: of BatchNorm.
+      **settings: see `NormalizedConvolution`.
     """
 
-    def __init__(
-        self,
-        kernel: int,
-        stride: int = 1,
-        activation: str | None = "silu",
-        levels: int = 1,
-        momentum: float = 0.99,
-        epsilon: float = 1e-3,
-        **kwargs: Any,
-    ):
+    def __init__(self, kernel: int, stride: int = 1, **settings: Any):
         convolution = keras.layers.DepthwiseConv2D(
             kernel,
             stride,
@@ -159,7 +140,7 @@ class NormalizedDepthwiseConvolution(_Normalized):
             depthwise_initializer=convolution_initializer(),
             name="convolution",
         )
-        super().__init__(convolution, activation, levels, momentum, epsilon, **kwargs)
+        super().__init__(convolution, **settings)
 
     def _scaled(self, kernel: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
         return kernel * scale[:, tf.newaxis]

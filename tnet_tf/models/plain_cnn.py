@@ -40,9 +40,9 @@ class PlainCNN(Backbone):
                 channels,
                 3,
                 stride,
-                "relu",
-                normalization_levels,
-                NORMALIZATION_MOMENTUM,
+                activation="relu",
+                levels=normalization_levels,
+                momentum=NORMALIZATION_MOMENTUM,
                 name=f"convolution{number}",
             )
             for number, (channels, stride) in enumerate(CONVOLUTIONS, 1)

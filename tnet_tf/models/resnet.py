@@ -185,10 +185,10 @@ def _normalized(
         filters,
         kernel,
         stride,
-        activation,
-        levels,
         padding="symmetric",
         groups=groups,
+        activation=activation,
+        levels=levels,
         name=name,
         **NORMALIZATION,
     )
