@@ -201,3 +201,15 @@ SHAPES: dict[str, Shape] = {
     "boxes of strange rows": _boxes(_strange_rows),
 }
 """What is done to a folder of `train` and `test` with the classes `cat` and `dog`."""
+
+NOT_REGULAR = {
+    "a link to an endless device": "it is not a regular file but a device",
+    "a link to a device": "it is not a regular file but a device",
+    "a link to a terminal": "it is not a regular file but a device",
+    "a pipe": "it is not a regular file but a named pipe",
+    "a socket": "it is not a regular file but a socket",
+}
+"""What must be told of shapes with a file that may not be opened.
+
+Their size is 0 bytes: without a check of their kind they would be told to be empty.
+"""

@@ -20,12 +20,12 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from tests.damage import Random
-from tests.fuzz.folder_shapes import SHAPES
+from tests.fuzz.folder_shapes import NOT_REGULAR, SHAPES
 from tests.fuzz.image_damage import WAYS
 from tests.fuzz.prepared_folder import PreparedFolder
 from tests.fuzz.whole_images import KINDS, any_kind, whole_image
@@ -111,6 +111,8 @@ def folder_shape(place: pathlib.Path, shape: str, random: Random) -> Told:
     told = Told()
     stops, skips = folder.answer("stop"), folder.answer("skip")
     assert stops.code or not skips.code, (stops, skips)
+    for answer in (stops, skips):
+        assert NOT_REGULAR.get(shape, "") in "\n".join([answer.error, *answer.out]), answer
     if skips.code:
         told[shape, _general(skips.error)] += 1
         return told
@@ -127,6 +129,16 @@ def _general(line: str) -> str:
     """What is told without names and numbers, so that equal things count as equal."""
     line = re.sub(r"(--folder=)?/\S*|skipped \S*", "..", line)
     return re.sub(r"\d[\d.]*|0x\w+|b'.*'", "N", line)[:120]
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    """Ends the program with the stacks of all threads when what is done in it takes too long."""
+    faulthandler.dump_traceback_later(_SECONDS, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _remove(folder: pathlib.Path) -> None:
@@ -152,18 +164,17 @@ def main(count: int, seed: int) -> int:
     for number, what in enumerate(work):
         random = np.random.default_rng((seed, number))
         place = pathlib.Path(tempfile.mkdtemp(prefix=f"fuzz-{seed}-{number}-"))
-        faulthandler.dump_traceback_later(_SECONDS, exit=True)
         try:
-            if what in SHAPES:
-                told += folder_shape(place, what, random)
-            else:
-                told += damaged_files(place, _FILES_A_FOLDER, random)
+            with _time_limit():
+                if what in SHAPES:
+                    told += folder_shape(place, what, random)
+                else:
+                    told += damaged_files(place, _FILES_A_FOLDER, random)
             _remove(place)
         except Exception:
             failures += 1
             traceback.print_exc()
             print(f"FAILED: {what}, kept in {place}", file=sys.stderr, flush=True)
-        faulthandler.cancel_dump_traceback_later()
     for (way, line), times in sorted(told.items()):
         print(times, way, line, sep=" | ")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

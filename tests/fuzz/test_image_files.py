@@ -26,7 +26,7 @@ def test_damaged_files_are_told_in_one_line_or_stored_readably(tmp_path, seed):
     assert damaged_files(tmp_path, 20, random(seed)).total() == 20
 
 
-@pytest.mark.parametrize("shape", list(SHAPES)[::5])
+@pytest.mark.parametrize("shape", [*list(SHAPES)[::5], "a pipe"])
 def test_folders_of_unusual_shape_are_told_in_one_line_or_stored_readably(tmp_path, shape):
     folder_shape(tmp_path, shape, random(0))
 
