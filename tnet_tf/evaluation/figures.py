@@ -63,13 +63,7 @@ def attention_figure(
     whole = max(width / height, 0.9)
     gazes = {name: _drawable(seen) for name, seen in (gazes or {}).items()} if crops else {}
     widths = [whole, *[max(view_width / view_height, 0.5)] * crops, *[whole] * len(gazes)]
-    figure = Figure(
-        figsize=(sum(widths) * _ROW_INCHES + 0.4, count * (_ROW_INCHES + 0.45)),
-        layout="constrained",
-    )
-    grid = figure.subplots(
-        count, len(widths), squeeze=False, gridspec_kw={"width_ratios": widths, "wspace": 0.03}
-    )
+    figure, grid = _figure_of_rows(count, widths)
     names = [
         shortened(name, round(whole * _LETTERS) - len("predicted:  (100%)")) for name in classes
     ]
@@ -85,6 +79,16 @@ def attention_figure(
             views = [np.array([0.0, 0.0, 1.0, 1.0]), *outputs.boxes[row]][:crops]
             _draw_views(axes[1 : 1 + crops], images[row], views, outputs, row, base_resolution)
     return figure
+
+
+def _figure_of_rows(count: int, widths: Sequence[float]) -> tuple[Figure, np.ndarray]:
+    """A figure and its (count, columns) axes; `widths` are in shares of a row's height."""
+    figure = Figure(
+        figsize=(sum(widths) * _ROW_INCHES + 0.4, count * (_ROW_INCHES + 0.45)),
+        layout="constrained",
+    )
+    spacing = {"width_ratios": widths, "wspace": 0.03}
+    return figure, figure.subplots(count, len(widths), squeeze=False, gridspec_kw=spacing)
 
 
 def png(figure: Figure) -> bytes:
