@@ -73,6 +73,20 @@ def test_antialiased_samples_are_means_of_equal_parts():
     np.testing.assert_allclose(seen, symmetric(expected), atol=1e-5)
 
 
+@pytest.mark.parametrize("side", [64, 65])
+def test_samples_of_a_smaller_level_lie_where_those_of_the_image_do(side):
+    """On a ramp the mean around a place is the place itself, but for what rounding pixels does."""
+    ramp = np.broadcast_to(np.arange(side, dtype=float)[:, np.newaxis], (side, side))
+    half = side // 2
+    places = (np.arange(half) + 0.5) * side / half - 0.5
+    smaller = np.broadcast_to(places[:, np.newaxis], (half, half))
+    source = ArraySource(ramp, [smaller])
+    region = Rectangle(8.5, 3, 40, 40)
+    seen = view(source, region, (16, 16), antialias=True)
+    expected = 8.5 + (np.arange(16) + 0.5) * 40 / 16 - 0.5
+    np.testing.assert_allclose(seen[:, 0, 0], expected, atol=0.2)
+
+
 def test_antialiased_samples_beyond_the_bounds_count_as_zero():
     rectangle = Rectangle(-10, 0, 20, 20, (0, 0, 90, 120))
     seen = view(ArraySource(IMAGE), rectangle, (1, 1), antialias=True)

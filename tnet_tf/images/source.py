@@ -136,7 +136,8 @@ def explained(name: str) -> Iterator[None]:
 
 
 def _reason(name: str, error: Exception) -> str:
-    said = one_line(first_line(error))
+    # rasterio says what happened in the exception before.
+    said = one_line(first_line(error.__cause__ or error))
     if "://" in name:
         return f"it can't be reached or is damaged ({said})"
     # Pillow's own message repeats the path.

@@ -22,7 +22,7 @@ from tnet_tf.images.source import (
     explained,
 )
 from tnet_tf.images.tiff_page import TiffLevel
-from tnet_tf.images.tiff_pyramid import pixel_size, pyramid
+from tnet_tf.images.tiff_pyramid import first_page, pixel_size, pyramid
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -80,7 +80,7 @@ class TiffSource(Source):
         _silence()
         file: TiffFile = tifffile.TiffFile(self._file)
         levels = [TiffLevel(name, pages, bands) for pages in pyramid(file)]
-        return levels, pixel_size(file.pages[0])
+        return levels, pixel_size(first_page(file))
 
     def _check(self, max_pixels: int) -> None:
         """Raises `UserError` where something is missing, or too large to be decoded at once."""
@@ -114,7 +114,7 @@ def has_map_coordinates(path: str) -> bool:
 
     _silence()
     with explained(path), tifffile.TiffFile(path) as file:
-        return _GEO_KEYS_TAG in file.pages[0].tags
+        return _GEO_KEYS_TAG in first_page(file).tags
 
 
 class _CountedFile(io.FileIO):

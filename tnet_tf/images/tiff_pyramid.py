@@ -23,7 +23,7 @@ def pyramid(file: "TiffFile") -> "list[list[TiffPage]]":
     The image is the first page. Its smaller sizes are its SubIFDs, or pages that follow it and have
     the same shape, such as those of slides. Labels, masks, thumbnails and further images are left.
     """
-    first = file.pages[0]
+    first = first_page(file)
     whole = [first, *_other_channels(file, first)]
     if first.subifds:
         smaller = [_subifds(page) for page in whole]
@@ -35,6 +35,17 @@ def pyramid(file: "TiffFile") -> "list[list[TiffPage]]":
         if _is_smaller(pages[0], chosen[-1][0], first):
             chosen.append(pages)
     return chosen
+
+
+def first_page(file: "TiffFile") -> "TiffPage":
+    """The page of the image.
+
+    Raises:
+      ValueError: no page is whole.
+    """
+    if not len(file.pages):
+        raise ValueError("no page of it is whole")
+    return file.pages[0]
 
 
 def _subifds(page: "TiffPage") -> "list[TiffPage]":
