@@ -9,85 +9,33 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.commands import exit_code, the_error
-from tests.inputs.images import make_folder
-from tests.networks import TINY
+from tests.commands import exit_code
+from tests.evaluated_runs import CLASSES, change, prepared, untrained_run, with_run, written
 from tnet_tf import evaluate
-from tnet_tf.config import Config, DataConfig, EvalConfig, TrainConfig
 from tnet_tf.errors import UserError
 from tnet_tf.evaluation.loop import Evaluation
 from tnet_tf.evaluation.results import Curve, Results
 from tnet_tf.inputs import catalog, pipeline
-from tnet_tf.models.factory import build_model
 from tnet_tf.run import Run
-from tnet_tf.training.checkpoints import keep_config, load_model
+from tnet_tf.training.checkpoints import load_model
 
-CLASSES = ("ant", "bee", "cat")
 NUMBERS = ("report.txt", "report.json", "predictions.csv", "confusion.csv")
 PICTURES = ("attention.png", "confusion.png", "calibration.png")
 
 
-def prepared(folder, classes, name="insects"):
-    """Settings of a prepared folder of images: 4 of each class to train on, 3 to test."""
-    source = make_folder(folder / name, {"train": 4, "test": 3}, classes)
-    data = DataConfig(
-        dataset=f"folder/{name}",
-        data_dir=str(folder / "records"),
-        folder=str(source),
-        image_size=(64, 48),
-    )
-    catalog.prepare_dataset(data)
-    return data
-
-
-def with_run(config):
-    """Leaves what training leaves: settings and a best model, here an untrained one."""
-    keep_config(config)
-    build_model(config.model, len(CLASSES)).save(Run(config.train.run_dir).best)
-    return config
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return prepared(tmp_path_factory.mktemp("data"), CLASSES)
-
-
-def untrained_run(data, folder):
-    """Settings of a run on these data, as training would leave it there."""
-    return with_run(
-        Config(
-            data=data,
-            model=TINY,
-            train=TrainConfig(run_dir=str(folder / "run")),
-            eval=EvalConfig(eval_batch_size=4, figure_images=2, gaze_baselines=False),
-        )
-    )
-
-
 @pytest.fixture
-def config(data, tmp_path):
-    return untrained_run(data, tmp_path)
-
-
-def change(config, section, **changes):
-    return dataclasses.replace(
-        config, **{section: dataclasses.replace(getattr(config, section), **changes)}
-    )
+def config(insects, tmp_path):
+    return untrained_run(insects, tmp_path)
 
 
 @pytest.fixture(scope="module")
-def measured(data, tmp_path_factory):
+def measured(insects, tmp_path_factory):
     """A measurement with everything in it: settings, results, what was printed."""
-    config = untrained_run(data, tmp_path_factory.mktemp("measured"))
+    config = untrained_run(insects, tmp_path_factory.mktemp("measured"))
     config = change(config, "eval", gaze_baselines=True)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         results = evaluate.main(config)
     return config, results, printed.getvalue()
-
-
-def written(config):
-    """Where the results are."""
-    return Run(config.train.run_dir).evaluation
 
 
 def test_measures_the_network_on_the_test_split(measured):
@@ -258,65 +206,3 @@ def test_other_conditions_than_the_run_s_are_used_and_said(config, capsys):
     )
     found = json.loads(Path(config.train.run_dir, "evaluation/report.json").read_text())
     assert (found["image_size"], found["locations"], found["images"]) == ([48, 64], [3], 5)
-
-
-def robustly(config, **changes):
-    """Settings with a few trials."""
-    few = {"corruptions": ("fog",), "severities": (3,), "attack": ("pgd",), "attack_steps": (2,)}
-    return change(change(config, "eval", figure_images=0), "robustness", **{**few, **changes})
-
-
-def test_corruptions_and_attacks_are_measured_written_and_printed(config, tmp_path, capsys):
-    found = evaluate.main(robustly(config))["robustness"]
-    folder = tmp_path / "run" / "evaluation"
-    assert [row["name"] for row in found["trials"]] == ["clean", "fog", "pgd"]
-    assert {row["images"] for row in found["trials"]} == {9}
-    assert Results.from_json((folder / "robustness.json").read_text()) == found
-    assert (folder / "robustness.txt").read_text() in capsys.readouterr().out
-    with Image.open(folder / "robustness.png") as picture:
-        assert picture.format == "PNG"
-
-
-def test_robustness_goes_on_with_what_was_measured_before(config, capsys):
-    first = evaluate.main(robustly(config, attack=()))["robustness"]
-    second = evaluate.main(robustly(config))["robustness"]
-    # 9 images are 3 batches of 4.
-    assert "going on after 3 batches" in capsys.readouterr().out
-    assert second["trials"][:2] == first["trials"]
-
-
-def test_robustness_of_another_network_is_measured_anew(config, tmp_path, capsys):
-    evaluate.main(robustly(config))
-    Run(config.train.run_dir).best.unlink()
-    evaluate.main(robustly(with_run(config)))
-    assert "going on" not in capsys.readouterr().out
-
-
-def test_networks_are_compared_in_one_report(config, tmp_path, capsys):
-    evaluate.main(robustly(config))
-    other = change(config, "model", model="mgnet")
-    other = with_run(change(other, "train", run_dir=str(tmp_path / "other")))
-    evaluate.main(robustly(other, compare=(str(tmp_path / "run" / "evaluation"),)))
-    text = (tmp_path / "other" / "evaluation" / "robustness.txt").read_text()
-    rows = [line.split()[:3] for line in text.splitlines()]
-    for name in ("run", "other"):
-        for kind in ("clean", "pgd"):
-            assert [str(tmp_path / name), kind, {"clean": "-", "pgd": "4/255"}[kind]] in rows
-
-
-@pytest.mark.parametrize(
-    "flag",
-    [
-        "--corruptions=rain",
-        "--severities=6",
-        "--attack=prayer",
-        "--attack_steps=0",
-        "--attack_queries=",
-        "--attack_epsilon=-1",
-        "--compare=nowhere",
-    ],
-)
-def test_what_can_not_be_measured_is_told_before_any_work(config, flag, capsys):
-    run_dir = f"--run_dir={config.train.run_dir}"
-    assert exit_code(evaluate.main, run_dir, "--dataset=folder/not_prepared", flag) == 2
-    assert flag.partition("=")[0] in the_error(capsys.readouterr().err)

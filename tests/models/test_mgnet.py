@@ -1,11 +1,11 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from safetensors.numpy import save_file
 
 from tests.models import golden
-from tests.networks import MGNET, TINY_MGNET, build
+from tests.models.small_mgnet import network
+from tests.networks import MGNET, build
 from tnet_tf.errors import UserError
 from tnet_tf.layers import glimpses
 from tnet_tf.models.mgnet import MGNet
@@ -18,19 +18,6 @@ GOLDEN = ("resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2")
 @pytest.fixture
 def images():
     return tf.random.stateless_uniform((3, 96, 80, 3), (1, 2), -1, 1)
-
-
-def network(config=TINY_MGNET, classes=4, **changes):
-    """A network that looks at other regions for other images, the same at every call."""
-    keras.utils.set_random_seed(0)
-    model = build(config, classes, **changes)
-    random = np.random.default_rng(0)
-    for weight in model.weights:
-        if weight.path.endswith(("beta", "moving_mean", "bias")):
-            weight.assign(random.normal(0, 0.1, weight.shape))
-    kernel = model.localization.linear.kernel
-    kernel.assign(random.normal(0, 3 / kernel.shape[0] ** 0.5, kernel.shape))
-    return model
 
 
 def assert_same(outputs, expected):
@@ -149,50 +136,6 @@ def test_every_glimpse_is_where_the_one_before_it_has_sent_it(images):
     np.testing.assert_allclose(outputs.features, fused, atol=1e-4)
 
 
-def test_fusion_is_eq_3():
-    model = network()
-    fusion, random = model.fusion, np.random.default_rng(1)
-    for weight in fusion.weights:
-        weight.assign(random.normal(0, 0.2, weight.shape))
-    vectors = random.normal(0, 1, (5, 3, fusion.channels)).astype(np.float32)
-    fused, weights = fusion(tf.unstack(vectors, axis=1))
-
-    query, key, value, output = (
-        lambda x, layer=layer: x @ np.float64(layer.kernel) + np.float64(layer.bias)
-        for layer in (fusion.query, fusion.key, fusion.value, fusion.output_layer)
-    )
-    for seen, found, weighed in zip(vectors, fused, weights, strict=True):
-        asked = np.exp(query(seen)[-1] @ key(seen).T / fusion.channels**0.5)
-        expected_weights = asked / asked.sum()
-        answer = output(expected_weights @ value(seen))
-        answer = (answer - answer.mean()) / np.sqrt(answer.var() + 1e-5)
-        answer = answer * fusion.normalization.gamma + fusion.normalization.beta
-        np.testing.assert_allclose(weighed, expected_weights, atol=1e-5)
-        np.testing.assert_allclose(found, np.maximum(answer, 0), atol=1e-4)
-
-
-@pytest.mark.parametrize("scale", [(0.2, 0.5), (0.3, 0.3), (0.1, 1.0)])
-def test_regions_are_eq_4_and_inside_of_the_image(scale):
-    model = network(region_scale=scale, locations=(3,))
-    fused = 9 * np.random.default_rng(0).normal(size=(2000, model.channels + 3))
-    shares = model.localization.linear(fused).numpy()
-    shares = 1 / (1 + np.exp(-shares.astype(np.float64)))
-    assert shares.min() < 0.01 and shares.max() > 0.99
-    affine = model.localization(tf.constant(fused, tf.float32))
-    scales = scale[0] + (scale[1] - scale[0]) * shares[:, 0]
-    np.testing.assert_allclose(affine[:, 0], scales, atol=1e-5)
-    for axis in (1, 2):
-        centres = (2 * shares[:, axis] - 1) * (1 - scales)
-        np.testing.assert_allclose(affine[:, axis], centres, atol=1e-5)
-
-    boxes = model(tf.random.uniform((20, 40, 56, 3), -1, 1)).boxes.numpy().astype(np.float64)
-    assert boxes.min() >= 0 and boxes.max() <= 1
-    # The same share of the height and of the width.
-    for axis, side in ((0, 40), (1, 56)):
-        shares = ((boxes[..., axis + 2] - boxes[..., axis]) * side - 1) / (side - 1)
-        assert (shares > scale[0] - 1e-5).all() and (shares < scale[1] + 1e-5).all()
-
-
 def test_pixels_as_uint8_give_what_floats_give(images):
     pixels = tf.cast(tf.round((images + 1) * 127.5), tf.uint8)
     floats = tf.cast(pixels, tf.float32) / 127.5 - 1
@@ -254,28 +197,6 @@ def test_batchnorm_per_level_is_one_set_for_whole_images_and_one_for_regions(ima
     assert (first[0] != before[0]).all() and (every[1] != before[1]).all()
     np.testing.assert_array_equal(first[1], before[1])
     np.testing.assert_array_equal(every[0], first[0])
-
-
-def test_dense_layers_start_as_published_and_no_two_alike():
-    """Kaiming normal: deviation sqrt(2 / fan in), values beyond two deviations occur; biases 0."""
-    model = build(classes=300, config=TINY_MGNET)
-    fusion = model.fusion
-    layers = [
-        *(fusion.query, fusion.key, fusion.value, fusion.output_layer),
-        *(model.localization.linear, model.classification.linear),
-        model.glimpse_classification.linear,
-    ]
-    for layer in layers:
-        kernel = layer.kernel.numpy()
-        deviation = np.sqrt(2 / kernel.shape[0])
-        # Of n draws the deviation is known to within 1 / sqrt(2 n) of itself.
-        spread = 4 / np.sqrt(2 * kernel.size)
-        assert kernel.std() == pytest.approx(deviation, rel=spread)
-        beyond = np.mean(np.abs(kernel) > 2 * deviation)
-        assert beyond == pytest.approx(0.0455, abs=4 * np.sqrt(0.0455 / kernel.size))
-        assert not np.any(layer.bias)
-    square = [layer.kernel.numpy().tobytes() for layer in layers[:4]]
-    assert len(set(square)) == 4
 
 
 @pytest.mark.parametrize("backbone", GOLDEN)
