@@ -4,7 +4,7 @@ import json
 import pytest
 
 from tests.networks import TINY
-from tnet_tf.config import Config, EvalConfig, LearningConfig, TrainConfig
+from tnet_tf.config import Config, EvalConfig, LearningConfig, TrainConfig, stored
 from tnet_tf.errors import UserError
 from tnet_tf.layers.grid import cell_layout
 
@@ -34,7 +34,7 @@ def test_good_settings_pass():
         ("data", "rotation", 181.0),
         ("data", "max_shorter_side", -1),
         ("data", "max_pixels", 0),
-        ("data", "crop_area", 0.0),
+        ("data", "least_crop_area", 0.0),
         ("data", "crop_aspect", 1.5),
         ("model", "spatial_dropout", 1.0),
         ("model", "dropout", -0.1),
@@ -200,6 +200,16 @@ def test_settings_of_earlier_versions_are_read():
     del values["robustness"], values["train"]["schedule"], values["train"]["precision"]
     values["benchmark"]["precision"] = "bfloat16"
     assert Config.from_json(json.dumps(values)) == GOOD
+
+
+@pytest.mark.parametrize(("before", "now"), stored.RENAMED.items())
+def test_renamed_settings_of_earlier_versions_are_read(before, now):
+    config = changed("data", least_crop_area=0.3)
+    values = json.loads(config.to_json())
+    (section,) = (section for section in values.values() if now in section)
+    section[before] = section.pop(now)
+    assert section[before] == 0.3
+    assert Config.from_json(json.dumps(values)) == config
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_bilinear_resize_has_half_pixel_centres_and_no_antialias():
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"crop_area": 0.08, "crop_aspect": 0.75}, {"crop_method": "random_resized_crop"}],
+    [{}, {"least_crop_area": 0.08, "crop_aspect": 0.75}, {"crop_method": "random_resized_crop"}],
     ids=["TNet's", "smaller ones", "torchvision's"],
 )
 def test_crop_settings_are_those_of_the_data(settings):
@@ -71,7 +71,7 @@ def test_crop_settings_are_those_of_the_data(settings):
     data = DataConfig(image_size=(20, 20), random_crop=True, **settings)
     result, moved = augmentation.augment(image, box, key, data)
     # The crop's key is the first one, however many there are.
-    limits = settings.get("crop_area", 0.85), settings.get("crop_aspect", 0.5)
+    limits = settings.get("least_crop_area", 0.85), settings.get("crop_aspect", 0.5)
     method = getattr(crops, settings.get("crop_method", "distorted_bounding_box"))
     crop, expected_box = method(image, box, tf.random.split(key, 6)[0], *limits)
     np.testing.assert_array_equal(result, augmentation.bilinear(crop, (20, 20)) / 255)
@@ -252,7 +252,7 @@ def test_key_decides_everything():
     assert first[0].numpy().max() <= 1 + 1e-6
 
 
-@pytest.mark.parametrize("setting", ["crop_area", "crop_aspect"])
+@pytest.mark.parametrize("setting", ["least_crop_area", "crop_aspect"])
 @pytest.mark.parametrize("value", [0.0, -0.5, 1.1, float("nan")])
 def test_crop_settings_out_of_range_are_named(setting, value):
     with pytest.raises(UserError, match=f"--{setting}"):

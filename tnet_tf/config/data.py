@@ -67,7 +67,9 @@ class DataConfig:
         sides=True,
     )
     random_crop: bool = _augmentation(
-        False, "Train on crops, as --crop_method, --crop_area and --crop_aspect say.", usual=True
+        False,
+        "Train on crops, as --crop_method, --least_crop_area and --crop_aspect say.",
+        usual=True,
     )
     crop_method: str = _augmentation(
         "distorted_bounding_box",
@@ -77,7 +79,7 @@ class DataConfig:
         "torchvision's and MGNet's: ten tries, then a central crop, wherever the box is.",
         choices=("distorted_bounding_box", "random_resized_crop"),
     )
-    crop_area: float = _augmentation(
+    least_crop_area: float = _augmentation(
         0.85, "Least share of the image's area that --random_crop keeps."
     )
     crop_aspect: float = _augmentation(
@@ -120,7 +122,10 @@ class DataConfig:
         require(min(self.image_size) > 0, f"--image_size={self.image_size} is not positive")
         require(self.shuffle_buffer >= 1, "--shuffle_buffer must be at least 1")
         require(self.data_workers >= 0, "--data_workers must not be negative")
-        require(0 < self.crop_area <= 1, "--crop_area is a share of the area: above 0 to 1")
+        require(
+            0 < self.least_crop_area <= 1,
+            "--least_crop_area is a share of the area: above 0 to 1",
+        )
         require(0 < self.crop_aspect <= 1, "--crop_aspect is a least ratio: above 0 to 1")
         require(0 <= self.translation < 1, "--translation is a share of the side: 0 to below 1")
         require(0 <= self.rotation <= 180, "--rotation is in degrees: 0 to 180")

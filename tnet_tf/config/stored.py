@@ -8,13 +8,17 @@ from typing import Any
 
 from tnet_tf.errors import DoubtfulSettings
 
+# Settings that had another name in earlier versions, by that name.
+RENAMED = {"crop_area": "least_crop_area"}
+
 
 def section(settings: type, values: Any, strict: bool = True) -> Any:
     """The settings of one concern.
 
     Args:
       settings: their dataclass.
-      values: from JSON: by name; those that are missing have their defaults.
+      values: from JSON: by name, which may be an earlier one; those that are missing have their
+        defaults.
       strict: whether unknown names are an error; else they are left out, with a warning.
 
     Raises:
@@ -22,6 +26,7 @@ def section(settings: type, values: Any, strict: bool = True) -> Any:
     """
     if not isinstance(values, Mapping):
         raise ValueError(f"{values!r} is no settings by name")
+    values = {RENAMED.get(name, name): value for name, value in values.items()}
     fields = {field.name: field for field in dataclasses.fields(settings)}
     unknown = [name for name in values if name not in fields]
     if unknown and strict:

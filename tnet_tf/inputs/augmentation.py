@@ -54,7 +54,7 @@ def augment(image: tf.Tensor, box: tf.Tensor, key: tf.Tensor, data: DataConfig) 
     crop, resize, flip, color, move, turn, policy = tf.unstack(tf.random.split(key, 7))
     if data.random_crop:
         random_crop = RANDOM_CROPS[data.crop_method]
-        image, box = random_crop(image, box, crop, data.crop_area, data.crop_aspect)
+        image, box = random_crop(image, box, crop, data.least_crop_area, data.crop_aspect)
     if data.random_resize:
         image = random_resize(image, data.image_size, resize)
     else:
