@@ -19,7 +19,7 @@ def config(data, tmp_path):
 
 def test_a_run_is_written_for_serving_and_compared_with_its_network(config, tmp_path, capsys):
     found = export.main(config)
-    assert found.images == 9
+    assert found.compared == 9
     assert found.logit_difference < 1e-4
     assert found.top1 == found.regions == 1
     assert "same class 100.00%, same regions 100.00%" in capsys.readouterr().out
@@ -48,7 +48,7 @@ def test_the_run_s_folder_is_all_it_needs(config, capsys):
 )
 def test_other_forms_are_compared_with_their_network_too(config, tmp_path, settings, name, file):
     found = export.main(change(config, "export", **settings))
-    assert found.images == 9
+    assert found.compared == 9
     assert found.logit_difference < 0.1
     assert (tmp_path / "run" / name / file).is_file()
 

@@ -138,8 +138,8 @@ def _measure_gazes(
         return {}, {}
     with pipeline.record_errors(dataset):
         batches = _test_batches(config, dataset)
-        found, gazes = gaze_baselines.measure(model, batches, locations, examples.numbers)
-    return {"gaze_baselines": found}, gazes
+        baselines, gazes = gaze_baselines.measure(model, batches, locations, examples.numbers)
+    return {"gaze_baselines": baselines}, gazes
 
 
 def _print_and_write(

@@ -44,20 +44,20 @@ def main(config: Config) -> Agreement | None:
         return None
     with pipeline.record_errors(dataset):
         batches = _batches(config, dataset, dataset.test_split, settings.check_images)
-        found = agreement(source.model, formats.load(form, folder), batches)
+        comparison = agreement(source.model, formats.load(form, folder), batches)
     print(
-        f"on {found.images} images of {dataset.name}: largest difference of a logit "
-        f"{found.logit_difference:.2g}, same class {found.top1:.2%}, "
-        f"same regions {found.regions:.2%}"
+        f"on {comparison.compared} images of {dataset.name}: largest difference of a logit "
+        f"{comparison.logit_difference:.2g}, same class {comparison.top1:.2%}, "
+        f"same regions {comparison.regions:.2%}"
     )
-    return found
+    return comparison
 
 
 def _calibration(config: Config, dataset: Dataset) -> list[np.ndarray]:
     """Batches of training images as uint8."""
-    wanted = config.export.calibration_images
+    count = config.export.calibration_images
     with pipeline.record_errors(dataset):
-        batches = _batches(config, dataset, dataset.train_split, wanted)
+        batches = _batches(config, dataset, dataset.train_split, count)
         return [to_uint8(batch.images)[np.asarray(batch.mask) > 0] for batch in batches]
 
 

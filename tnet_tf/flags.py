@@ -105,8 +105,8 @@ def typed(arguments: Sequence[str]) -> list[str]:
     names = (a.lstrip("-").partition("=")[0] for a in arguments[1:] if a.startswith("-"))
     settings = set(_names())
     # `--noNAME` switches a setting off.
-    found = (name if name in settings else name.removeprefix("no") for name in names)
-    return list(dict.fromkeys(name for name in found if name in settings))
+    positive = (name if name in settings else name.removeprefix("no") for name in names)
+    return list(dict.fromkeys(name for name in positive if name in settings))
 
 
 def given() -> set[str]:

@@ -29,7 +29,7 @@ def batches(masks):
 
 def test_an_export_agrees_with_its_source(model, exported):
     found = agreement(model, exported, batches([[1, 1], [1, 0]]))
-    assert found.images == 3
+    assert found.compared == 3
     assert found.logit_difference < 1e-5
     assert found.top1 == found.regions == 1
 

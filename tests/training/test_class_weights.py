@@ -37,7 +37,7 @@ def test_balanced_weights_are_those_of_the_training_split(dataset):
         for record in tf.data.TFRecordDataset(shard.path).skip(shard.skip).take(shard.take)
     ]
     counts = np.bincount(labels, minlength=10)
-    np.testing.assert_array_equal(pipeline.images_by_class(dataset, "train[:50]"), counts)
+    np.testing.assert_array_equal(pipeline.class_counts(dataset, "train[:50]"), counts)
     found = class_weights(LearningConfig(class_weights="balanced"), dataset)
     np.testing.assert_allclose(found, balanced(counts))
     assert np.dot(found, counts) == pytest.approx(50)

@@ -46,14 +46,14 @@ class Case(NamedTuple):
         SavedModel, of images with such a side in pixels; `TRAINING`: a training step; `REFERENCE`.
       value: number of locations, name of the form or side.
       work: one call of it.
-      images: that one call takes.
+      batch_size: how many images one call takes.
     """
 
     network: str
     kind: str
     value: int | str
     work: workloads.Work
-    images: int
+    batch_size: int
 
 
 def networks_of(configs: Sequence[Config]) -> dict[str, Network]:

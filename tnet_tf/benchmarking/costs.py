@@ -54,12 +54,12 @@ def take_times(
 
 def _take_turns(timed: Sequence[Case], sets: int, calls: int = 1) -> dict[Case, PerImage]:
     seconds = interleaved({case: case.work for case in timed}, sets, calls, progress=True)
-    return {case: _per_image(seconds[case], case.images) for case in timed}
+    return {case: _per_image(seconds[case], case.batch_size) for case in timed}
 
 
-def _per_image(seconds: list[float], images: int) -> PerImage:
+def _per_image(seconds: list[float], batch_size: int) -> PerImage:
     """Milliseconds per image, out of seconds per call."""
-    median, std = spread([1e3 * value / images for value in seconds])
+    median, std = spread([1e3 * value / batch_size for value in seconds])
     return {"milliseconds_median": median, "milliseconds_std": std}
 
 
@@ -92,8 +92,8 @@ def _of_network(name: str, network: Network, model: keras.Model, times: Times) -
     config = network.config
 
     def rows(kind: str) -> list[dict[str, Any]]:
-        found = (item for item in times.predictions.items() if item[0].network == name)
-        return [{kind: case.value, **time} for case, time in found if case.kind == kind]
+        own = (item for item in times.predictions.items() if item[0].network == name)
+        return [{kind: case.value, **time} for case, time in own if case.kind == kind]
 
     steps = [time for case, time in times.steps.items() if case.network == name]
     return {

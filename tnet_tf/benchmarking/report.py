@@ -70,9 +70,9 @@ def plot(results: Results) -> bytes:
         flops.plot(counts, [row["gflops"] for row in rows], **style)
         for axes in accuracy:
             top1 = network["top1_by_locations"]
-            found = [row for row in rows if top1 and row["locations"] in top1.counts]
-            shares = [100 * top1.at(row["locations"]) for row in found]
-            axes.plot([row["milliseconds_median"] for row in found], shares, **style)
+            known_rows = [row for row in rows if top1 and row["locations"] in top1.counts]
+            shares = [100 * top1.at(row["locations"]) for row in known_rows]
+            axes.plot([row["milliseconds_median"] for row in known_rows], shares, **style)
     for axes, quantity in ((time, "median time per image (ms)"), (flops, "GFLOPs per image")):
         axes.set_xlabel("locations")
         axes.set_ylabel(quantity)

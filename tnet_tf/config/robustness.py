@@ -100,7 +100,7 @@ class RobustnessConfig:
 
     @property
     def corruption_names(self) -> tuple[str, ...]:
-        """The corruptions asked for, 'all' spelled out."""
+        """The corruptions to measure; 'all' stands for every one."""
         return CORRUPTIONS if "all" in self.corruptions else self.corruptions
 
     @property

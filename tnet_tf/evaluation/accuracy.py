@@ -22,12 +22,12 @@ class Accuracy:
     """
 
     def __init__(self) -> None:
-        self.images = 0
+        self._count = 0
         self._hits: dict[tuple[str, int], np.ndarray] = {}
 
     def update(self, outputs: Outputs, batch: Batch) -> None:
         """Counts the hits of a batch, see `tnet_tf.evaluation.loop.Evaluator`."""
-        self.images += len(batch.labels)
+        self._count += len(batch.labels)
         for what, first, logits in (
             ("", 0, outputs.logits_by_count),
             ("_attended_only", 1, outputs.logits_without_context),
@@ -40,10 +40,10 @@ class Accuracy:
 
     def results(self) -> Iterator[tuple[str, Any]]:
         """Accuracies over all images, see the class."""
-        yield "images", self.images
+        yield "images", self._count
         for (name, first), hits in self._hits.items():
-            if self.images and hits.size:
-                yield name, Curve.of(first, hits / self.images)
+            if self._count and hits.size:
+                yield name, Curve.of(first, hits / self._count)
 
 
 def label_ranks(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

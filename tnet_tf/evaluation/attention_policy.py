@@ -29,7 +29,7 @@ class AttentionPolicy:
     """
 
     def __init__(self) -> None:
-        self.images = self.images_with_box = 0
+        self._count = self._count_with_box = 0
         self._sums: dict[str, np.ndarray] = {}
 
     def update(self, outputs: Outputs, batch: Batch) -> None:
@@ -39,7 +39,7 @@ class AttentionPolicy:
             return
         second_level = regions[:, (np.asarray(outputs.levels) == 2).all(axis=0)]
         attended = union_areas(second_level)
-        self.images += len(attended)
+        self._count += len(attended)
         self._add("coverage", attended)
         boxes = np.clip(np.asarray(batch.boxes, np.float64), 0.0, 1.0)
         box_areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=1)
@@ -48,7 +48,7 @@ class AttentionPolicy:
             return
         boxes, box_areas, attended = boxes[with_box], box_areas[with_box], attended[with_box]
         inside = union_areas(_clipped(second_level[with_box], boxes))
-        self.images_with_box += len(boxes)
+        self._count_with_box += len(boxes)
         # On images of a few pixels a cell may lie in the padding altogether: precision 0.
         self._add("precision", inside / np.maximum(attended, np.finfo(np.float64).tiny))
         self._add("recall", inside / box_areas[:, np.newaxis])
@@ -56,15 +56,15 @@ class AttentionPolicy:
 
     def results(self) -> Iterator[tuple[str, Any]]:
         """Means over all images, see the class."""
-        if not self.images:
+        if not self._count:
             return
-        yield "coverage_by_locations", Curve.of(1, self._sums["coverage"] / self.images)
-        if not self.images_with_box:
+        yield "coverage_by_locations", Curve.of(1, self._sums["coverage"] / self._count)
+        if not self._count_with_box:
             return
-        yield "images_with_box", self.images_with_box
+        yield "images_with_box", self._count_with_box
         for name in ("precision", "recall", "hit_rate"):
-            yield f"{name}_by_locations", Curve.of(1, self._sums[name] / self.images_with_box)
-        yield "hit_rate", float(self._sums["hit_rate"][-1] / self.images_with_box)
+            yield f"{name}_by_locations", Curve.of(1, self._sums[name] / self._count_with_box)
+        yield "hit_rate", float(self._sums["hit_rate"][-1] / self._count_with_box)
 
     def _add(self, name: str, values: np.ndarray) -> None:
         self._sums[name] = self._sums.get(name, 0.0) + values.sum(axis=0)

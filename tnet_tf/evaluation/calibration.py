@@ -32,7 +32,7 @@ class Calibration:
     """
 
     def __init__(self) -> None:
-        self._images: np.ndarray = np.zeros(_BINS, np.int64)
+        self._counts: np.ndarray = np.zeros(_BINS, np.int64)
         self._confidence, self._right = np.zeros(_BINS), np.zeros(_BINS)
         self._surprise = self._distance = 0.0
 
@@ -44,7 +44,7 @@ class Calibration:
         confidence = probabilities.max(axis=1)
         right = np.argmax(outputs.logits, axis=1) == labels
         bins = np.digitize(confidence, np.linspace(0, 1, _BINS + 1)[1:-1], right=True)
-        self._images += np.bincount(bins, minlength=_BINS)
+        self._counts += np.bincount(bins, minlength=_BINS)
         self._confidence += np.bincount(bins, confidence, _BINS)
         self._right += np.bincount(bins, right, _BINS)
         self._surprise -= float(logs[rows, labels].sum())
@@ -53,8 +53,8 @@ class Calibration:
 
     def results(self) -> Iterator[tuple[str, Any]]:
         """Means over all images, see the class."""
-        images = int(self._images.sum())
-        if not images:
+        total = int(self._counts.sum())
+        if not total:
             return
         if not np.isfinite(self._surprise):
             yield "calibration", None
@@ -63,10 +63,10 @@ class Calibration:
             "calibration",
             {
                 "expected_calibration_error": float(
-                    np.abs(self._confidence - self._right).sum() / images
+                    np.abs(self._confidence - self._right).sum() / total
                 ),
-                "negative_log_likelihood": self._surprise / images,
-                "brier_score": self._distance / images,
+                "negative_log_likelihood": self._surprise / total,
+                "brier_score": self._distance / total,
                 "bins": [
                     {
                         "images": count,
@@ -74,7 +74,7 @@ class Calibration:
                         "accuracy": right / count if count else None,
                     }
                     for count, confidence, right in zip(
-                        self._images.tolist(),
+                        self._counts.tolist(),
                         self._confidence.tolist(),
                         self._right.tolist(),
                         strict=True,

@@ -51,29 +51,29 @@ class ClassReport:
 
     def results(self) -> Iterator[tuple[str, Any]]:
         """Measures over all images, see the class."""
-        images = self.confusion.sum(axis=1)
-        if not images.any():
+        counts = self.confusion.sum(axis=1)
+        if not counts.any():
             return
         right = np.diagonal(self.confusion)
         predicted = self.confusion[:, :NONE].sum(axis=0)
         columns = {
             "precision": _shares(right, predicted),
-            "recall": _shares(right, images),
-            "f1": _shares(2 * right, predicted + images),
+            "recall": _shares(right, counts),
+            "f1": _shares(2 * right, predicted + counts),
         }
         yield (
             "classes",
             [
                 {
                     "name": name,
-                    "images": int(images[number]),
+                    "images": int(counts[number]),
                     **{key: values[number] for key, values in columns.items()},
                 }
                 for number, name in enumerate(self.names)
             ],
         )
         for key, values in columns.items():
-            present = [value or 0.0 for value, count in zip(values, images, strict=True) if count]
+            present = [value or 0.0 for value, count in zip(values, counts, strict=True) if count]
             yield f"macro_{key}", float(np.mean(present))
         yield "confusions", self._confusions()
         if self.confusion[:, NONE].any():
@@ -124,11 +124,11 @@ class ClassReport:
         axes.set_yticks(range(count), names, fontsize=8, parse_math=False)
         axes.set(xlabel="predicted", ylabel="true")
         if count <= _MOST_NUMBERED:
-            for (true, predicted), images in np.ndenumerate(matrix):
-                if images:
+            for (true, predicted), number in np.ndenumerate(matrix):
+                if number:
                     colour = "white" if shares[true, predicted] > 0.5 else "black"
                     axes.text(
-                        predicted, true, images, ha="center", va="center", fontsize=7, color=colour
+                        predicted, true, number, ha="center", va="center", fontsize=7, color=colour
                     )
         figure.colorbar(picture, ax=axes, shrink=0.8, label="share of the true class")
         return figure
@@ -160,11 +160,11 @@ def to_text(report: Mapping[str, Any]) -> str:
 
 
 def _confusion_table(report: Mapping[str, Any]) -> list[str]:
-    images = {row["name"]: row["images"] for row in report["classes"]}
+    counts = {row["name"]: row["images"] for row in report["classes"]}
     table: list[tuple[str, ...]] = [("true", "predicted", "images", "of the class %")]
     for row in report["confusions"]:
         names = (shortened(row[key], _LETTERS) for key in ("true", "predicted"))
-        share = percent(row["images"] / images[row["true"]])
+        share = percent(row["images"] / counts[row["true"]])
         table.append((*names, str(row["images"]), share))
     return aligned(table)
 

@@ -49,8 +49,8 @@ def gflops_by_locations(
 
     The network is counted at the end of every level. Within a level each location takes an equal
     share of what the level adds; networks that look at them one by one are counted after each.
-    After 0 locations the location module counts, as in the paper's tables: it has been asked, and
-    its answer not yet looked at.
+    After 0 locations the location module counts, as in the paper's tables: it has chosen regions
+    that the network has not looked at yet.
 
     Args:
       model: see `gflops`.
@@ -92,11 +92,11 @@ def _nested_functions_inlined() -> Iterator[None]:
 
 def _operations_behind(outputs: Iterable[tf.Tensor]) -> list[tf.Operation]:
     """Every operation of a graph that these tensors are computed from, once."""
-    found: dict[str, tf.Operation] = {}
+    operations: dict[str, tf.Operation] = {}
     waiting = [tensor.op for tensor in outputs]
     while waiting:
         operation = waiting.pop()
-        if operation.name not in found:
-            found[operation.name] = operation
+        if operation.name not in operations:
+            operations[operation.name] = operation
             waiting.extend(tensor.op for tensor in operation.inputs)
-    return list(found.values())
+    return list(operations.values())

@@ -31,9 +31,9 @@ class _Example(NamedTuple):
 class AttentionExamples:
     """Keeps some images of a split and what the network made of them, for a figure.
 
-    Half of the images are mistakes, as far as there are any; fewer hits than wanted are made up for
-    by mistakes. Which ones is drawn by the image's number in the split, so it depends neither on
-    batches nor on chance, and differs between networks only by what they get wrong.
+    Half of the images are mistakes, as far as there are any; mistakes take the place of hits where
+    there are too few. Which ones is drawn by the image's number in the split, so it depends neither
+    on batches nor on chance, and differs between networks only by what they get wrong.
 
     Args:
       count: how many images to keep.

@@ -58,24 +58,24 @@ def measure(
       model: attends, and takes a `gaze`.
       batches: see `tnet_tf.evaluation.loop.Evaluation.run`; read once for every gaze.
       locations: attended per grid, one number for each level after the first.
-      numbers: of images whose outputs are wanted.
+      numbers: of the images whose outputs are returned, too.
 
     Returns:
       By name of the gaze the results of `Accuracy` and `AttentionPolicy`; and the outputs of the
-      images asked for, if there are any.
+      images with these numbers, if there are any.
     """
     results, outputs = {}, {}
     for name, gaze in GAZES.items():
-        wanted = OutputsOf(numbers)
+        of_numbers = OutputsOf(numbers)
         results[name] = Evaluation(model, gaze).run(
             batches,
-            [Accuracy(), AttentionPolicy(), wanted],
+            [Accuracy(), AttentionPolicy(), of_numbers],
             locations,
             progress=True,
             description=f"{name} gaze",
         )
         if numbers:
-            outputs[name] = wanted.outputs()
+            outputs[name] = of_numbers.outputs()
     return results, outputs
 
 

@@ -1,7 +1,7 @@
 """AutoAugment's ImageNet policy (Cubuk et al., CVPR 2019, table 9), each step keyed.
 
 A sub-policy is drawn for each image, and each of its two steps is applied with its own probability.
-The operations are Pillow's, with which the policy was found. TensorFlow draws, and Pillow computes
+The operations are Pillow's, as in the search for the policy. TensorFlow draws, and Pillow computes
 outside of the graph, so the image is a pure function of the key.
 
 Magnitudes are those of table 6 at level 0 to 9. Where the published code goes its own way, so does

@@ -114,10 +114,10 @@ def crop_to_box(image: tf.Tensor, box: tf.Tensor) -> Pair:
     # Fractions of pixels that should be 0.5 may fall short of it in their last digit.
     margin = margins[tf.argmax(box_sides[1] >= least - 1e-6)]
     around = tf.concat([-box_sides, box_sides], axis=0) * margin / 2
-    wanted = tf.where(there, box + around, tf.constant([0.0, 0.0, 1.0, 1.0]))
+    unclipped = tf.where(there, box + around, tf.constant([0.0, 0.0, 1.0, 1.0]))
     sides = tf.cast(tf.shape(image)[:2], tf.float32)
-    first = tf.clip_by_value(tf.floor(wanted[:2] * sides + 1e-3), 0, sides - 1)
-    last = tf.clip_by_value(tf.math.ceil(wanted[2:] * sides - 1e-3), first + 1, sides)
+    first = tf.clip_by_value(tf.floor(unclipped[:2] * sides + 1e-3), 0, sides - 1)
+    last = tf.clip_by_value(tf.math.ceil(unclipped[2:] * sides - 1e-3), first + 1, sides)
     region = tf.concat([first, last], axis=0) / tf.tile(sides, [2])
     crop = _cut(image, tf.cast(first, tf.int32), tf.cast(last - first, tf.int32))
     return crop, box_in_region(box, region)

@@ -59,7 +59,7 @@ def describe(
 def _image_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
     features = builder.info.features
     names = [n for n in builder.info.supervised_keys or () if isinstance(n, str)] + list(features)
-    found = []
+    chosen = []
     for kind, what in ((tfds.features.Image, "image"), (tfds.features.ClassLabel, "class label")):
         fitting = [n for n in names if n in features and isinstance(features[n], kind)]
         if not fitting:
@@ -67,8 +67,8 @@ def _image_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
                 f"{builder.info.full_name} has no {what} among its features "
                 f"({', '.join(features)}); it cannot be classified"
             )
-        found.append(fitting[0])
-    image, label = found
+        chosen.append(fitting[0])
+    image, label = chosen
     if features[image].np_dtype == np.float32:
         raise UserError(
             f"the images of {builder.info.full_name} are floats, as depth maps are; only images of "
@@ -105,8 +105,8 @@ def _splits(builder: tfds.core.DatasetBuilder, data: DataConfig) -> Splits:
     return _UNSPLIT if "train" in names else (names[0], names[0], names[0])
 
 
-def _first(names: Iterable[str], wanted: tuple[str, ...]) -> str:
-    return next((name for name in wanted if name in names), "")
+def _first(names: Iterable[str], candidates: tuple[str, ...]) -> str:
+    return next((name for name in candidates if name in names), "")
 
 
 def _check_split(dataset: Dataset, flag: str, split: str) -> None:

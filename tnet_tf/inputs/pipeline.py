@@ -112,7 +112,7 @@ def count(dataset: Dataset, split: str) -> int:
     return sum(shard.take for shard in dataset.shards(split))
 
 
-def images_by_class(dataset: Dataset, split: str) -> np.ndarray:
+def class_counts(dataset: Dataset, split: str) -> np.ndarray:
     """Number of examples of each class in a split, (classes,) int64; reads all of its records.
 
     Raises:

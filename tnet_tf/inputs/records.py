@@ -160,11 +160,11 @@ def check_shards(split: tfds.core.SplitInfo) -> None:
     if sum(map(os.path.getsize, paths)) == expected:
         return
     for path, length in zip(paths, split.shard_lengths, strict=True):
-        found = _count(path)
-        if found < length:
-            raise damaged(path, f"is cut off: {found} of its {length} records are whole")
-        if found > length:
-            raise damaged(path, f"has {found} records, and not {length} as dataset_info.json says")
+        count = _count(path)
+        if count < length:
+            raise damaged(path, f"is cut off: {count} of its {length} records are whole")
+        if count > length:
+            raise damaged(path, f"has {count} records, and not {length} as dataset_info.json says")
 
 
 def _count(path: str) -> int:
@@ -197,10 +197,10 @@ def damaged_records(shards: Sequence[Shard], read: Callable[[tf.Tensor], object]
         # An operation of the model raises the same classes; only the pipeline's are worth a search.
         if not re.search("Iterator|corrupted record|Decode|Could not parse", str(e)):
             raise
-        found = find_damage(shards, read)
-        if found is None:
+        damage = find_damage(shards, read)
+        if damage is None:
             raise
-        path, problem = found
+        path, problem = damage
         raise damaged(path, f"is damaged: {problem}") from e
 
 

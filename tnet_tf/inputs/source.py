@@ -1,4 +1,4 @@
-"""Where datasets come from: how their records are made, found and read."""
+"""Where datasets come from: how their records are made, where they lie, how they are read."""
 
 import dataclasses
 import pathlib

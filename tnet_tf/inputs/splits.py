@@ -37,7 +37,7 @@ def ranges(info: tfds.core.DatasetInfo, expression: str) -> list[Range]:
             f"{info.full_name} has no split {expression!r}, only {', '.join(info.splits)} and "
             f"slices such as 'train[:90%]' ({reason})"
         ) from error
-    found = []
+    parts = []
     for instruction in instructions:
         split, start, stop = instruction.splitname, instruction.from_, instruction.to
         count = info.splits[split].num_examples
@@ -47,8 +47,8 @@ def ranges(info: tfds.core.DatasetInfo, expression: str) -> list[Range]:
                 f"split {expression!r} is empty: of the {count} examples of {split} it takes those "
                 f"from {part.start} to below {part.stop}"
             )
-        found.append(part)
-    return found
+        parts.append(part)
+    return parts
 
 
 def shared(these: Sequence[Range], those: Sequence[Range]) -> int:

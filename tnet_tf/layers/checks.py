@@ -36,7 +36,7 @@ def guarded(value: Value, holds: Any, *sentence: Any) -> Value:
     Args:
       value: a tensor, or a number where the condition is no tensor.
       holds: bool or tensor () bool.
-      *sentence: what is asked for and what is there instead, in words and tensors.
+      *sentence: what is required and what is there instead, in words and tensors.
 
     Raises:
       UserError: where the condition is known not to hold. In graphs traced `in_graph` it is

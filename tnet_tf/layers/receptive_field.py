@@ -79,11 +79,11 @@ def uniform_slice(centres: FieldCentres, base: int, grid: int, cell: float) -> s
     # In thousandths of the base resolution the rounding of cells to pixels does not matter.
     fine = 1000 * base
     patch, stride, before = cell_layout(fine, grid, cell)
-    wanted = [(stride * i - before + patch / 2) / 1000 for i in range(grid)]
+    targets = [(stride * i - before + patch / 2) / 1000 for i in range(grid)]
 
     def distance(start: int, step: int) -> float:
         fields = (centres.first + centres.step * (start + step * i) for i in range(grid))
-        return sum((field - want) ** 2 for field, want in zip(fields, wanted, strict=True))
+        return sum((field - target) ** 2 for field, target in zip(fields, targets, strict=True))
 
     candidates = [
         (round(distance(start, step), 6), -step, start)

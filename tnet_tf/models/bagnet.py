@@ -69,7 +69,7 @@ class ConvBlock(keras.layers.Layer):
     """Bottleneck of three convolutions with a residual connection (appendix table 1).
 
     As in every ResNet, and in the published weights, the last activation follows the addition and
-    the shortcut's convolution is linear; the table reads as if it came before.
+    the shortcut's convolution is linear; by the table, the activation would precede the addition.
 
     Args:
       block: the row of appendix table 2.

@@ -50,8 +50,8 @@ class FeatureFusion(keras.layers.Layer):
           F_t, (n, d), and what each vector weighs in it, (n, t); rows sum to 1.
         """
         seen = tf.stack(vectors, axis=1)
-        asked = tf.matmul(self.query(seen), self.key(seen), transpose_b=True)
-        weights = tf.nn.softmax(asked / self.channels**0.5)
+        scores = tf.matmul(self.query(seen), self.key(seen), transpose_b=True)
+        weights = tf.nn.softmax(scores / self.channels**0.5)
         attended = self.output_layer(tf.matmul(weights, self.value(seen)))
         return tf.nn.relu(self.normalization(attended[:, -1])), weights[:, -1]
 

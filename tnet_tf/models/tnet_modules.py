@@ -167,8 +167,8 @@ class Averaging(keras.layers.Layer):
 class FeatureWeighting(keras.layers.Layer):
     """The feature weighting module (appendix table 4): learned weights for the average.
 
-    The vectors are gated by squeeze and excitation over all of them only to find the weights; the
-    weights multiply the vectors as they came.
+    The weights are computed from vectors gated by squeeze and excitation over all of them; they
+    multiply the vectors without that gate.
 
     Args:
       channels: of the feature vectors, C.

@@ -86,7 +86,7 @@ def traverse(
       read: makes views of regions.
       state: the network's start, or what it has seen already.
       plan: how to go over the images.
-      stop: asked after each look, outside of graphs, whether enough was seen.
+      stop: called after each look, outside of graphs; whether enough was seen.
     """
     state = model.look(read(state.regions), state, plan.training)
     if stop is not None and stop(state):

@@ -163,12 +163,12 @@ class Attacker:
     def _check(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Raises `ValueError` when images or labels can't be attacked."""
         if images.dtype != np.float32 or images.shape[1:] != self.image_shape:
-            wanted = ", ".join(map(str, self.image_shape))
-            found = f"{images.dtype} of {images.shape}"
-            raise ValueError(f"images must be float32 of (n, {wanted}), not {found}")
+            shape = ", ".join(map(str, self.image_shape))
+            given = f"{images.dtype} of {images.shape}"
+            raise ValueError(f"images must be float32 of (n, {shape}), not {given}")
         if not np.issubdtype(labels.dtype, np.integer) or labels.shape != images.shape[:1]:
-            found = f"{labels.dtype} of {labels.shape}"
-            raise ValueError(f"labels must be {len(images)} integers, not {found}")
+            given = f"{labels.dtype} of {labels.shape}"
+            raise ValueError(f"labels must be {len(images)} integers, not {given}")
         if labels.size and not 0 <= labels.min() <= labels.max() < self.classes:
             raise ValueError(f"labels must be below {self.classes}, the number of classes")
 
@@ -205,8 +205,8 @@ class Attacker:
 class _Remembering:
     """Predictions for images, of which those seen in the last three calls are not computed again.
 
-    Square asks in every step for all images as they are, for those that are left to attack as they
-    are, and for these with a square: only the last are new to the network.
+    In every step, Square predicts all images as they are, then those that are left to attack, then
+    these with a square: only the last are new to the network.
     """
 
     def __init__(self, predict: Callable[[np.ndarray], tf.Tensor]):

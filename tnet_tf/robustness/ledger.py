@@ -15,7 +15,7 @@ _FLAG = "--report_dir"
 
 
 class Ledger:
-    """A file of results by key, one line for each, in the order in which they came.
+    """A file of results by key, one line for each, in the order in which they were added.
 
     Args:
       path: of the file.

@@ -124,8 +124,8 @@ def _epsilon(report: Results) -> str:
 
 
 def _corruptions(report: Results) -> list[str]:
-    found = (t["name"] for t in report["trials"] if t["name"] not in (*ATTACKS, CLEAN))
-    return list(dict.fromkeys(found))
+    names = (t["name"] for t in report["trials"] if t["name"] not in (*ATTACKS, CLEAN))
+    return list(dict.fromkeys(names))
 
 
 def _attacked(report: Results, name: str) -> list[Results]:

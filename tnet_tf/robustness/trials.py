@@ -59,7 +59,7 @@ def measure(
       config: all settings.
       model: takes (images, locations=.., training=False), returns `Outputs`.
       batches: see `tnet_tf.evaluation.loop.Evaluation.run`; read once for every trial.
-      clean: what `tnet_tf.evaluate` found of the network on the same images.
+      clean: what `tnet_tf.evaluate` measured of the network on the same images.
       kept: file of what is measured, batch by batch, for the next measurement to go on from.
 
     Returns:
@@ -70,7 +70,7 @@ def measure(
     """
     described = {name: clean[name] for name in (*_DATA, *_DESCRIBED)}
     # What every result depends on; what only some do is in their keys, so that nothing is lost
-    # when other corruptions, attacks or budgets are asked for.
+    # when other corruptions, attacks or budgets are measured.
     identity = {
         **{name: clean[name] for name in _DATA},
         "robustness_seed": config.robustness.robustness_seed,
@@ -137,7 +137,7 @@ class Robustness:
           of `Accuracy` and of `GazeOverlap`, and `clean_top1_by_locations`, that of the same images
           as they were.
         """
-        found = []
+        results = []
         planned = trials(self.config)
         with tqdm(desc="robustness", unit="batch") as progress:
             before: list[np.ndarray] = []
@@ -150,8 +150,8 @@ class Robustness:
                     progress.total = self._batches(planned, parts)
                 same = _means(clean[: len(parts)])["top1_by_locations"]
                 named = Results(trial._asdict())
-                found.append(named | _means(parts) | {"clean_top1_by_locations": same})
-        return found
+                results.append(named | _means(parts) | {"clean_top1_by_locations": same})
+        return results
 
     def _batches(self, planned: list[Trial], parts: list[Results]) -> int:
         """Batches of all trials, where the first one had these."""
@@ -219,7 +219,7 @@ def budget(config: RobustnessConfig) -> Budget:
 def _kept_as(budget: Budget) -> str:
     """A budget in the keys of results.
 
-    What has its default is left out, so that results of before there was a choice are found again.
+    Settings at their default are left out, so that results stay usable when a setting is added.
     """
     defaults = Budget._field_defaults.items()
     return json.dumps(dict(item for item in budget._asdict().items() if item not in defaults))
@@ -248,9 +248,9 @@ class _Boxes:
 
 def _means(parts: Sequence[Results]) -> Results:
     """Means over the images of all parts."""
-    images = [part["images"] for part in parts]
+    counts = [part["images"] for part in parts]
     means = {
-        f"{name}{BY_LOCATIONS}": Curve.mean([part.curves[name] for part in parts], images)
+        f"{name}{BY_LOCATIONS}": Curve.mean([part.curves[name] for part in parts], counts)
         for name in parts[0].curves
     }
-    return Results({"images": sum(images), **means})
+    return Results({"images": sum(counts), **means})

@@ -21,14 +21,14 @@ class Agreement(NamedTuple):
     """A comparison of two networks.
 
     Attributes:
-      images: compared.
+      compared: number of images that both have classified.
       logit_difference: the largest, of any logit.
       top1: share of images with the same most probable class.
       regions: share of images of which the same regions are attended, up to 1/100 of a side, in the
         same order.
     """
 
-    images: int
+    compared: int
     logit_difference: float
     top1: float
     regions: float

@@ -162,10 +162,10 @@ def _load_openvino(folder: Path) -> Runner:
 
     def run(images: tf.Tensor) -> dict[str, np.ndarray]:
         pixels = images.numpy()
-        found: dict[int, dict[str, np.ndarray]] = {}
+        results: dict[int, dict[str, np.ndarray]] = {}
 
         def keep(request: openvino.InferRequest, start: int) -> None:
-            found[start] = {key.any_name: value.copy() for key, value in request.results.items()}
+            results[start] = {key.any_name: value.copy() for key, value in request.results.items()}
 
         queue.set_callback(keep)
         for start in range(0, len(pixels), _OPENVINO_BATCH):
@@ -173,7 +173,7 @@ def _load_openvino(folder: Path) -> Runner:
             missing = _OPENVINO_BATCH - len(part)
             queue.start_async([np.pad(part, ((0, missing), *[(0, 0)] * 3))], start)
         queue.wait_all()
-        parts = [found[start] for start in sorted(found)]
+        parts = [results[start] for start in sorted(results)]
         return {
             name: np.concatenate([part[name] for part in parts])[: len(pixels)] for name in parts[0]
         }

@@ -186,10 +186,10 @@ def checked(run: Runner, size: Sequence[int] | None = None) -> Runner:
         checks.check_images(images)
         if images.dtype != tf.uint8:
             raise UserError(f"images are {images.dtype.name}: an export takes uint8 in 0 .. 255")
-        found = tuple(images.shape[1:3])
-        if size is not None and found != tuple(size):
+        given = tuple(images.shape[1:3])
+        if size is not None and given != tuple(size):
             raise UserError(
-                f"images are {found[0]} x {found[1]} px: this export takes {size[0]} x {size[1]} "
+                f"images are {given[0]} x {given[1]} px: this export takes {size[0]} x {size[1]} "
                 "alone; resize them, or export a SavedModel, which takes any size"
             )
         return run(images)

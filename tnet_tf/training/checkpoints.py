@@ -147,10 +147,10 @@ def check_config(config: Config) -> Config | None:
     if not run.settings.is_file() or not run.checkpoints.is_dir():
         return None
     before = read_settings(run)
-    found = _differences(before, config)
-    if found:
+    others = _differences(before, config)
+    if others:
         raise UserError(
-            f"{run} holds a run with other settings: {'; '.join(found)}. Use the same "
+            f"{run} holds a run with other settings: {'; '.join(others)}. Use the same "
             "settings to go on with it, or another --run_dir"
         )
     return before

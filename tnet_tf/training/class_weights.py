@@ -17,7 +17,7 @@ def class_weights(config: LearningConfig, dataset: Dataset) -> tuple[float, ...]
       UserError: when there are more or fewer numbers than classes, or records can't be read.
     """
     if config.class_weights == "balanced":
-        return balanced(pipeline.images_by_class(dataset, dataset.train_split))
+        return balanced(pipeline.class_counts(dataset, dataset.train_split))
     given, classes = config.given_class_weights(), len(dataset.classes)
     if given and len(given) != classes:
         raise UserError(
@@ -31,7 +31,7 @@ def given_weights(config: LearningConfig, classes: int) -> tuple[float, ...]:
     """The same where there is no dataset, but a network of so many classes.
 
     Raises:
-      UserError: when the weights are to be found in data, or are of another number of classes.
+      UserError: when the weights are to be computed from data, or are of another number of classes.
     """
     given = config.given_class_weights()
     if config.class_weights == "balanced":
@@ -53,9 +53,9 @@ def balanced(counts: Sequence[int] | np.ndarray) -> tuple[float, ...]:
     Classes without any image do not count, and weigh 0.
 
     Args:
-      counts: images of each class.
+      counts: how many images each class has.
     """
-    images = np.asarray(counts, np.float64)
-    present = np.count_nonzero(images)
-    weights = np.divide(images.sum(), present * images, np.zeros_like(images), where=images > 0)
+    per_class = np.asarray(counts, np.float64)
+    divisors = np.count_nonzero(per_class) * per_class
+    weights = np.divide(per_class.sum(), divisors, np.zeros_like(per_class), where=per_class > 0)
     return tuple(weights.tolist())

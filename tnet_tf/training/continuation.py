@@ -15,7 +15,7 @@ from tnet_tf.training.schedules import drop_step, learning_rate_schedule
 
 
 def check_length(before: TrainConfig, steps_before: int, now: TrainConfig, steps: int) -> None:
-    """Checks that the steps a run has done are those of the run that is asked for now.
+    """Checks that the steps a run has done are those of the run that the settings now describe.
 
     Args:
       before: settings of the run in `now.run_dir`.

@@ -127,17 +127,17 @@ def _class_numbers(labels: tf.Tensor, count: tf.Tensor, classes: int) -> tf.Tens
     Raises:
       UserError: when they are neither; where that shows only as the graph runs, TensorFlow's error.
     """
-    asked = f"labels must be class numbers (n,) or one-hot rows (n, {classes}); their shape is"
+    expected = f"labels must be class numbers (n,) or one-hot rows (n, {classes}); their shape is"
     rank = labels.shape.rank
     if rank == 1:
         return tf.cast(labels, tf.int32)
     if rank is not None and (rank != 2 or labels.shape[1] not in (1, classes, None)):
-        raise UserError(f"{asked} {tuple(labels.shape)}")
+        raise UserError(f"{expected} {tuple(labels.shape)}")
     # Keras leaves the shape open once `fit` was given labels of another one.
     columns = tf.reshape(labels, (count, -1))
     width = tf.shape(columns)[1]
     fits = (width == 1) | (width == classes)
-    columns = checks.guarded(columns, fits, asked, tf.shape(labels))
+    columns = checks.guarded(columns, fits, expected, tf.shape(labels))
     return tf.cond(
         width == 1,
         lambda: tf.cast(columns[:, 0], tf.int32),

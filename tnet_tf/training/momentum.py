@@ -11,8 +11,9 @@ from keras.optimizers.schedules import LearningRateSchedule
 class MomentumSGD(keras.optimizers.SGD):
     """Stochastic gradient descent whose velocity v is free of the learning rate, as PyTorch's.
 
-    v <- momentum * v + gradient, weight <- weight - rate * v. In Keras's own, a gradient keeps the
-    rate of the step it came from; the two differ while the rate changes.
+    v <- momentum * v + gradient, weight <- weight - rate * v. In Keras's own SGD each gradient
+    enters the velocity multiplied by the learning rate of its step, so the two differ while the
+    rate changes.
 
     Args:
       learning_rate: a number or a schedule.

@@ -78,10 +78,9 @@ def check_network(trained: Config, config: Config) -> None:
     Raises:
       UserError: names those that do not.
     """
-    found = differences(trained.model, config.model)
     others = [
         f"--{name} was {before}, now {now}"
-        for name, before, now in found
+        for name, before, now in differences(trained.model, config.model)
         if name not in _OF_THE_CALL
     ]
     if others:

@@ -94,18 +94,18 @@ def _plain(name: str) -> str:
 
 def _columns(path: pathlib.Path, header: Iterable[str]) -> dict[str, str]:
     names = {_plain(name): name for name in header if name}
-    found = {
+    columns = {
         column: names[alias]
         for column, aliases in _COLUMNS.items()
         for alias in aliases
         if alias in names
     }
-    missing = [column for column in _COLUMNS if column not in found]
+    missing = [column for column in _COLUMNS if column not in columns]
     if missing:
         raise UserError(
             f"{path} has no column {', '.join(missing)}; it needs file,x_min,y_min,x_max,y_max"
         )
-    return found
+    return columns
 
 
 def _box(row: dict[str, str], columns: dict[str, str], where: str) -> tuple[str, PixelBox]:

@@ -85,8 +85,8 @@ class Search:
 
     def _entries(self, folder: pathlib.Path) -> list[os.DirEntry]:
         try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            with os.scandir(folder) as contents:
+                entries = sorted(contents, key=lambda entry: entry.name)
         except OSError as error:
             raise UserError(f"{folder} cannot be read: {error.strerror}") from error
         self._progress.update(len(entries))

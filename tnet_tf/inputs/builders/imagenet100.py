@@ -61,11 +61,11 @@ class Imagenet100(imagenet2012_dataset_builder.Builder):
     def _generate_examples(
         self, archive: Iterable[tuple[str, Any]], validation_labels: dict[str, str] | None = None
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        wanted = set(classes())
+        kept = set(classes())
 
         def wnid(file: str) -> str:
             # The training archive has an archive for each class.
             return validation_labels[file] if validation_labels else file.removesuffix(".tar")
 
-        chosen = ((file, content) for file, content in archive if wnid(file) in wanted)
+        chosen = ((file, content) for file, content in archive if wnid(file) in kept)
         return super()._generate_examples(chosen, validation_labels)

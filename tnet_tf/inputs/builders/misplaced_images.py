@@ -31,13 +31,13 @@ def where_loose(folders: Iterable[pathlib.Path]) -> str:
 
 def endings(root: pathlib.Path) -> str:
     """What kinds of files a folder has, by the endings of their names."""
-    found = collections.Counter(
+    files = collections.Counter(
         pathlib.Path(name).suffix.lower() or "without ending"
         for _, _, names in os.walk(root)
         for name in names
     )
-    kinds = ", ".join(f"{count} {ending}" for ending, count in found.most_common(_SHOWN))
-    return f"its {found.total()} files are {kinds}" if found else "it holds no files"
+    kinds = ", ".join(f"{count} {ending}" for ending, count in files.most_common(_SHOWN))
+    return f"its {files.total()} files are {kinds}" if files else "it holds no files"
 
 
 def in_one_class(class_folder: pathlib.Path, files: Sequence[pathlib.Path]) -> str:

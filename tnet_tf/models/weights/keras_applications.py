@@ -63,7 +63,7 @@ def read(model: keras.Model, theirs: keras.Model, path: Path) -> Arrays:
     Args:
       model: ours, which is to start from them.
       theirs: the network.
-      path: where it came from, for errors.
+      path: the file that it was read from, for errors.
 
     Raises:
       UserError: when it was trained on pixels of other statistics than our network is fed, or is

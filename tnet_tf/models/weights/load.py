@@ -39,7 +39,7 @@ class LoadReport:
       loaded: weights that now hold the file's values.
       initial: weights the file does not have; they keep their initial value.
       skipped: classifier weights that were left alone because the file has other classes.
-      unused: names in the file that no weight of the model asked for.
+      unused: names in the file that belong to no weight of the model.
     """
 
     loaded: tuple[str, ...]
@@ -83,8 +83,8 @@ def load_pretrained(model: keras.Model, path: str) -> LoadReport:
     for name, value in values.items():
         variables[name].assign(value)
     initial = tuple(name for name in variables if translate(name) not in arrays)
-    asked = {translate(name) for name in variables}
-    unused = tuple(name for name in arrays if name not in asked)
+    expected = {translate(name) for name in variables}
+    unused = tuple(name for name in arrays if name not in expected)
     return LoadReport(tuple(values), initial, skipped, unused)
 
 

@@ -69,7 +69,7 @@ def with_block_named(name: str, blocks: list[str]) -> str:
     >>> with_block_named("stage/block2/kernel", ["1a", "1b"])
     'stage/1b/kernel'
     """
-    return re.sub(r"/block(\d+)/", lambda found: f"/{blocks[int(found[1]) - 1]}/", name)
+    return re.sub(r"/block(\d+)/", lambda match: f"/{blocks[int(match[1]) - 1]}/", name)
 
 
 def name_of_nearest_level(name: str, arrays: Arrays) -> str:

@@ -78,7 +78,7 @@ def read(path: Path) -> Arrays:
       UserError: when PyTorch is needed and missing.
       ValueError: when the file is broken or of another format.
     """
-    found: Arrays = {}
+    arrays: Arrays = {}
     for name, value in _load(path).items():
         for prefix in _BEFORE:
             name = name.removeprefix(prefix)
@@ -89,10 +89,10 @@ def read(path: Path) -> Arrays:
             continue
         if ".in_proj_" in name:
             for part, rows in zip(("query", "key", "value"), np.split(value, 3), strict=True):
-                found[name.replace("in_proj_", f"{part}.")] = _layout(rows)
+                arrays[name.replace("in_proj_", f"{part}.")] = _layout(rows)
         else:
-            found[name] = _layout(value)
-    return found
+            arrays[name] = _layout(value)
+    return arrays
 
 
 def _layout(value: np.ndarray) -> np.ndarray:
