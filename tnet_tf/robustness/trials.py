@@ -81,7 +81,8 @@ def measure(
     if ledger.entries:
         print(f"going on after {len(ledger.entries)} batches in {ledger.path}", flush=True)
     measured = Robustness(model, config.robustness, tuple(clean["locations"]), ledger)
-    settings = dataclasses.asdict(config.robustness)
+    # As they are when read from JSON, which has lists instead of tuples.
+    settings = Results(dataclasses.asdict(config.robustness)).to_plain()
     return Results({**described, "settings": settings, "trials": measured.run(batches)})
 
 
