@@ -3,15 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.robustness.attacked import (
-    CLASSES,
-    DEVIATION,
-    PUBLISHED,
-    SIZE,
-    STANDARDISED,
-    examples,
-    fresh,
-)
+from tests.robustness.attacked import CLASSES, DEVIATION, PUBLISHED, SIZE, examples, fresh
 from tnet_tf.robustness.attacks import Budget
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -72,7 +64,7 @@ def published_pgd(model, images, labels, steps):
 @pytest.mark.parametrize("kind", SIZE)
 def test_pgd_of_standardised_images_is_the_published_one(networks, kind):
     model, attacker = networks[kind][0], fresh(networks, kind)
-    attacker.budget = STANDARDISED
+    attacker.budget = PUBLISHED._replace(units="standardised")
     images, labels = examples(attacker)
     for steps in (1, 6):
         perturbed = attacker.perturb("pgd", images, labels, steps)
