@@ -13,6 +13,7 @@ from tnet_tf import benchmark, evaluate, export, prepare, train
 from tnet_tf.config import Config
 from tnet_tf.config.readers import READERS
 from tnet_tf.errors import DoubtfulSettings, UserError
+from tnet_tf.run import Run
 from tnet_tf.training import run_lock
 
 COMMANDS = {
@@ -102,7 +103,7 @@ def test_prepares_trains_and_evaluates(records, tmp_path, capsys):
 
 
 def test_two_trainings_do_not_share_a_folder(records, tmp_path, capsys):
-    with run_lock.held(str(tmp_path)):
+    with run_lock.held(Run(tmp_path)):
         assert exit_code(train.main, *SMALL, records, f"--run_dir={tmp_path}") == 2
     line = the_error(capsys.readouterr().err)
     assert f"--run_dir={tmp_path}: another training is running there" in line

@@ -147,7 +147,11 @@ def taps(start: tf.Tensor, size: Size, resolution: int, bounds: tf.Tensor) -> li
     if _same(size, resolution):
         offsets = [(tf.range(resolution), tf.ones((resolution,)))]
     else:
-        extent = tf.cast(size, tf.float64)[..., tf.newaxis]
+        # One size of all stays a number: exports then have all places as constants, and do not
+        # compute them in the precision of the network.
+        extent = tf.cast(size, tf.float64)
+        if extent.shape.rank:
+            extent = extent[:, tf.newaxis]
         centres = (tf.range(resolution, dtype=tf.float64) + 0.5) * extent / resolution - 0.5
         centres = tf.clip_by_value(centres, tf.zeros((), tf.float64), extent - 1)
         lower = tf.floor(centres)
