@@ -1,5 +1,6 @@
 """The networks by name, and what settings mean to each kind of attention."""
 
+import abc
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from tnet_tf.config.model import ModelConfig
 
 
-class Attention:
+class Attention(abc.ABC):
     """What settings say of where a network looks; a kind of attention is a subclass."""
 
     def check(self, settings: "ModelConfig", image_size: tuple[int, ...]) -> None:
@@ -34,10 +35,11 @@ class Attention:
             f"these --locations with --cell or --region_scale need {least} px",
         )
 
+    @abc.abstractmethod
     def check_regions(self, settings: "ModelConfig") -> None:
         """Raises `UserError` for settings of the regions that are out of range."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def check_locations(
         self, flag: str, locations: tuple[int, ...], settings: "ModelConfig"
     ) -> None:
@@ -48,11 +50,10 @@ class Attention:
           locations: one number for each level after the first.
           settings: of the regions.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def least_share(self, settings: "ModelConfig") -> float:
         """Least side of a region as a share of the image's side."""
-        raise NotImplementedError
 
     def least_image_side(self, settings: "ModelConfig") -> int:
         """Sides of an image, in pixels, from which each region has at least one of its pixels.

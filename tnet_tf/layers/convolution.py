@@ -1,5 +1,6 @@
 """Convolution blocks of the backbones (appendix table 1, and the ResNet family's)."""
 
+import abc
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from tnet_tf.layers.initializers import convolution_initializer
 from tnet_tf.layers.normalization import BatchNormalization
 
 
-class _Normalized(keras.layers.Layer):
+class _Normalized(keras.layers.Layer, abc.ABC):
     """A convolution without bias -> BatchNorm -> activation.
 
     Inference folds BatchNorm into the convolution, which takes one pass over the map instead of
@@ -73,9 +74,9 @@ class _Normalized(keras.layers.Layer):
         """The kernel with every output channel times its number in `scale`, (filters,)."""
         return kernel * scale
 
+    @abc.abstractmethod
     def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The convolution with another kernel of the same shape."""
-        raise NotImplementedError
 
 
 class NormalizedConvolution(_Normalized):

@@ -1,5 +1,6 @@
 """What a learning rule is: loss terms and reward of a batch, and variables of its own."""
 
+import abc
 import pkgutil
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from tnet_tf.config.learning import RULES
 from tnet_tf.outputs import Outputs
 
 
-class LearningRule:
+class LearningRule(abc.ABC):
     """How a network learns from a batch; it sees the network's outputs, never the network.
 
     Each rule is a file here and a row in `RULES` of `tnet_tf/config/learning.py`.
@@ -37,6 +38,7 @@ class LearningRule:
         """
         return {}
 
+    @abc.abstractmethod
     def terms(
         self, outputs: Outputs, labels: tf.Tensor, image_weights: tf.Tensor | None = None
     ) -> tuple[Any, tf.Tensor]:
@@ -52,7 +54,6 @@ class LearningRule:
           the mean reward, a scalar in [0, 1] that carries no gradient: how often the network was
           right.
         """
-        raise NotImplementedError
 
     def update(self, mean_reward: tf.Tensor) -> None:
         """Moves the rule's variables once `terms` have been used. Called on each replica.
@@ -60,6 +61,7 @@ class LearningRule:
         Args:
           mean_reward: scalar in [0, 1], this replica's, as `terms` gives it.
         """
+        del mean_reward  # A rule without variables has nothing to move.
 
 
 def learning_rule(config: LearningConfig) -> LearningRule:

@@ -1,5 +1,6 @@
 """What a feature extraction module is (paper 3.2)."""
 
+import abc
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +16,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 
-class Backbone(keras.Model):
+class Backbone(keras.Model, abc.ABC):
     """Feature extraction module: an image of the base resolution becomes a vector and a map.
 
     It maps (n, h, w, 3) images in [-1, 1] to features (n, C) and to the spatial representation
@@ -71,6 +72,7 @@ class Backbone(keras.Model):
         values, grid_features = self.maps(self.statistics(images), level, training)
         return tf.reduce_mean(values, axis=(1, 2)), grid_features
 
+    @abc.abstractmethod
     def maps(self, images: tf.Tensor, level: int, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """The map whose mean the features are, and the map of the grid features.
 
@@ -82,7 +84,6 @@ class Backbone(keras.Model):
         Returns:
           (n, h'', w'', C) and (n, h', w', c).
         """
-        raise NotImplementedError
 
     def through_blocks(
         self, blocks: Iterable[keras.layers.Layer], values: tf.Tensor, **settings: Any

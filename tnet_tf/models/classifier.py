@@ -1,5 +1,6 @@
 """What all classifiers of this package are: a backbone with modules on top, saved in one way."""
 
+import abc
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
@@ -11,11 +12,11 @@ from tnet_tf.layers.pixels import image_size
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.gazes import Gaze
 from tnet_tf.models.keras_methods import KerasMethods
-from tnet_tf.models.traversal import Plan, traverse
+from tnet_tf.models.traversal import AttentionModel, Plan, Read, traverse
 from tnet_tf.outputs import Outputs
 
 
-class Classifier(KerasMethods):
+class Classifier(KerasMethods, AttentionModel[Any]):
     """A network whose call takes (images, locations=None, training=False) and returns `Outputs`.
 
     Images are uint8 in 0 .. 255, or floats in [-1, 1]. They stay as they are, whatever the network
@@ -82,6 +83,16 @@ class Classifier(KerasMethods):
         """Looks at images, see `call`."""
         checks.check_images(images)
         return super().__call__(images, *arguments, **settings)
+
+    @abc.abstractmethod
+    def checked_locations(
+        self, locations: Sequence[int | tf.Tensor]
+    ) -> tuple[int | tf.Tensor, ...]:
+        """The `locations` of a call; `UserError` for numbers that there can't be."""
+
+    @abc.abstractmethod
+    def reader(self, images: tf.Tensor) -> Read:
+        """Makes views of regions of images in memory, (n, H, W, 3) float in [-1, 1] or uint8."""
 
     def call(
         self,

@@ -6,8 +6,9 @@ one graph, over views that a client sends, or over files of any size, which are 
 network looks.
 """
 
+import abc
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import tensorflow as tf
 
@@ -56,18 +57,22 @@ class State(Protocol):
 StateType = TypeVar("StateType", bound=State)
 
 
-class AttentionModel(Protocol[StateType]):
+class AttentionModel(abc.ABC, Generic[StateType]):
     """A network in the four parts of a pass."""
 
+    @abc.abstractmethod
     def start(self, count: tf.Tensor, size: tuple[Size, Size]) -> StateType:
         """The first regions, of `count` images; see `tnet_tf.layers.grid.whole_images`."""
 
+    @abc.abstractmethod
     def look(self, views: tf.Tensor, state: StateType, training: bool) -> StateType:
         """What the views of `state.regions` show joins the state."""
 
+    @abc.abstractmethod
     def choose(self, state: StateType, plan: Plan) -> StateType:
         """The next regions, or none."""
 
+    @abc.abstractmethod
     def decide(self, state: StateType, training: bool) -> Outputs:
         """The prediction after every number of locations looked at."""
 
