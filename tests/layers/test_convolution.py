@@ -13,6 +13,7 @@ from tnet_tf.layers.convolution import (
 )
 
 PLAIN = functools.partial(NormalizedConvolution, 8)
+VALID = functools.partial(NormalizedConvolution, 8, padding="valid")
 SYMMETRIC = functools.partial(NormalizedConvolution, 8, padding="symmetric", groups=2)
 
 
@@ -36,7 +37,7 @@ def unfolded(layer, inputs, level):
 
 
 @pytest.mark.parametrize("made_for", [runtime.TENSORFLOW, runtime.ONEDNN, runtime.OTHER])
-@pytest.mark.parametrize("make", [PLAIN, SYMMETRIC, NormalizedDepthwiseConvolution])
+@pytest.mark.parametrize("make", [PLAIN, VALID, SYMMETRIC, NormalizedDepthwiseConvolution])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("activation", ["silu", "relu", None])
 def test_inference_is_convolution_batchnorm_and_activation(made_for, make, stride, activation):

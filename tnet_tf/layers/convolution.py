@@ -86,7 +86,7 @@ class NormalizedConvolution(_Normalized):
       filters: output channels.
       kernel: size of the window.
       stride: its step.
-      padding: 'same', TensorFlow's; or 'symmetric', PyTorch's, see `SymmetricConvolution`.
+      padding: 'same' or 'valid', as Keras's; or 'symmetric', PyTorch's, see `SymmetricConvolution`.
       groups: parts of the channels that do not see each other; more than 1 with symmetric padding.
       **settings: activation ('silu'), levels, momentum and epsilon of BatchNorm, and Keras's own.
     """
@@ -120,7 +120,8 @@ class NormalizedConvolution(_Normalized):
     def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         if isinstance(self.convolution, SymmetricConvolution):
             return self.convolution.convolve(inputs, kernel)
-        return tf.nn.conv2d(inputs, kernel, self.convolution.strides, "SAME")
+        padding = self.convolution.padding.upper()
+        return tf.nn.conv2d(inputs, kernel, self.convolution.strides, padding)
 
 
 class NormalizedDepthwiseConvolution(_Normalized):
