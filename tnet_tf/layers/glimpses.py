@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tnet_tf.layers import runtime
-from tnet_tf.layers.grid import Size
+from tnet_tf.layers.grid import ImageSize
 from tnet_tf.layers.pixels import Tap, gather_bilinear, image_size, to_symmetric
 
 # The kernel reads nothing where rounding has put the last sample outside of the image.
@@ -78,7 +78,7 @@ def sample_whole(images: tf.Tensor, resolution: tuple[int, int]) -> tf.Tensor:
     return sample_glimpses(images, whole_image(tf.shape(images)[0]), resolution)
 
 
-def boxes(affine: tf.Tensor, size: tuple[Size, Size]) -> tf.Tensor:
+def boxes(affine: tf.Tensor, size: ImageSize) -> tf.Tensor:
     """What a region covers, its outermost pixels whole.
 
     Args:

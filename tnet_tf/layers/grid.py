@@ -15,6 +15,8 @@ from tnet_tf.layers import checks
 
 # A side in pixels: of all images, a number or a tensor (); or (n,) int32, one for each.
 Size: TypeAlias = int | tf.Tensor
+# Height and width.
+ImageSize: TypeAlias = tuple[Size, Size]
 
 
 class Regions(NamedTuple):
@@ -40,7 +42,7 @@ class Regions(NamedTuple):
     padded: bool | tf.Tensor
 
 
-def whole_images(count: int | tf.Tensor, size: tuple[Size, Size]) -> Regions:
+def whole_images(count: int | tf.Tensor, size: ImageSize) -> Regions:
     """The regions of level 1: each image whole.
 
     Args:
@@ -124,7 +126,7 @@ def every(regions: Regions, step: int, first: int) -> Regions:
     return _of_each(regions, lambda field: field[first::step])
 
 
-def boxes(regions: Regions, size: tuple[Size, Size]) -> tf.Tensor:
+def boxes(regions: Regions, size: ImageSize) -> tf.Tensor:
     """Regions as (m, 4) float32 boxes (y_min, x_min, y_max, x_max), fractions of the image side.
 
     Args:

@@ -11,13 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from tnet_tf.layers import runtime
-from tnet_tf.layers.grid import Regions, Size
+from tnet_tf.layers.grid import ImageSize, Regions, Size
 
 # Pixels along one axis and their weights.
 Tap: TypeAlias = tuple[tf.Tensor, tf.Tensor]
 
 
-def image_size(images: tf.Tensor) -> tuple[Size, Size]:
+def image_size(images: tf.Tensor) -> ImageSize:
     """Height and width of (n, H, W, C) images, as numbers where they are known in advance."""
     dynamic = tf.shape(images)
     height, width = images.shape[1], images.shape[2]

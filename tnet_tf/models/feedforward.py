@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tnet_tf.config import rules_of
-from tnet_tf.layers.grid import Regions, Size, whole_images
+from tnet_tf.layers.grid import ImageSize, Regions, whole_images
 from tnet_tf.layers.pixels import to_symmetric
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.classifier import Classifier
@@ -73,7 +73,7 @@ class FeedForward(Classifier):
         """Reads images in memory as they are."""
         return lambda regions: to_symmetric(images)
 
-    def start(self, count: tf.Tensor, size: tuple[Size, Size]) -> FeedForwardState:
+    def start(self, count: tf.Tensor, size: ImageSize) -> FeedForwardState:
         """The images whole."""
         return FeedForwardState(count, whole_images(count, size))
 

@@ -1,14 +1,13 @@
 """Gazes that nobody learned, to hold a learned one against: random places, and central ones."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import tensorflow as tf
 
-from tnet_tf.layers.grid import Regions, Size
+from tnet_tf.layers.grid import ImageSize, Regions
 
 _SEED = 0
-ImageSize: TypeAlias = tuple[Size, Size]
 
 
 class Gaze(Protocol):

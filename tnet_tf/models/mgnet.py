@@ -9,7 +9,7 @@ import tensorflow as tf
 from tnet_tf.config import rules_of
 from tnet_tf.errors import UserError
 from tnet_tf.layers import checks, glimpses
-from tnet_tf.layers.grid import Size
+from tnet_tf.layers.grid import ImageSize
 from tnet_tf.models.backbone import Backbone
 from tnet_tf.models.classifier import Classifier
 from tnet_tf.models.mgnet_modules import FeatureFusion, LinearClassifier, LocalizationNetwork
@@ -33,7 +33,7 @@ class MGNetState(NamedTuple):
     """
 
     count: tf.Tensor
-    size: tuple[Size, Size]
+    size: ImageSize
     regions: glimpses.Regions
     over: bool | tf.Tensor = False
     affine: tuple[tf.Tensor, ...] = ()
@@ -128,7 +128,7 @@ class MGNet(Classifier):
         """Samples regions of images in memory at the base resolution, with gradients."""
         return lambda regions: glimpses.sample(images, regions, self.base_resolution)
 
-    def start(self, count: tf.Tensor, size: tuple[Size, Size]) -> MGNetState:
+    def start(self, count: tf.Tensor, size: ImageSize) -> MGNetState:
         """The first glimpse: the images whole."""
         return MGNetState(count, size, glimpses.Regions(glimpses.whole_image(count), whole=True))
 

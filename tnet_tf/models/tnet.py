@@ -57,7 +57,7 @@ class TNetState(NamedTuple):
     """
 
     count: tf.Tensor
-    size: tuple[grids.Size, grids.Size]
+    size: grids.ImageSize
     level: int
     chosen: grids.Regions
     regions: grids.Regions
@@ -174,7 +174,7 @@ class TNet(Classifier):
         """Reads regions of images in memory at the base resolution."""
         return lambda regions: pixels.crop_and_resize(images, regions, self.base_resolution)
 
-    def start(self, count: tf.Tensor, size: tuple[grids.Size, grids.Size]) -> TNetState:
+    def start(self, count: tf.Tensor, size: grids.ImageSize) -> TNetState:
         """Level 1: the images whole."""
         regions = grids.whole_images(count, size)
         return TNetState(count, size, 1, regions, regions)

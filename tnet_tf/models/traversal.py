@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import tensorflow as tf
 
-from tnet_tf.layers.grid import Size
+from tnet_tf.layers.grid import ImageSize
 from tnet_tf.models.gazes import Gaze
 from tnet_tf.outputs import Outputs
 
@@ -61,7 +61,7 @@ class AttentionModel(abc.ABC, Generic[StateType]):
     """A network in the four parts of a pass."""
 
     @abc.abstractmethod
-    def start(self, count: tf.Tensor, size: tuple[Size, Size]) -> StateType:
+    def start(self, count: tf.Tensor, size: ImageSize) -> StateType:
         """The first regions, of `count` images; see `tnet_tf.layers.grid.whole_images`."""
 
     @abc.abstractmethod
