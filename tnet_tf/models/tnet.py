@@ -45,7 +45,6 @@ class TNetState(NamedTuple):
     Attributes:
       count: n.
       size: height and width of the images.
-      level: of the regions, 1, 2, ..
       chosen: all regions of the level.
       regions: those of them to be looked at next.
       ahead: those after them, if the level is looked at in parts.
@@ -58,7 +57,6 @@ class TNetState(NamedTuple):
 
     count: tf.Tensor
     size: grids.ImageSize
-    level: int
     chosen: grids.Regions
     regions: grids.Regions
     ahead: tuple[grids.Regions, ...] = ()
@@ -67,6 +65,11 @@ class TNetState(NamedTuple):
     vectors: tuple[tf.Tensor, ...] = ()
     attended: tuple[Attended, ...] = ()
     boxes: tuple[tf.Tensor, ...] = ()
+
+    @property
+    def level(self) -> int:
+        """Of the regions: 1 for the images whole, 2, .. for what was chosen since."""
+        return 1 + len(self.attended)
 
 
 @keras.saving.register_keras_serializable(package="tnet_tf")
@@ -177,7 +180,7 @@ class TNet(Classifier):
     def start(self, count: tf.Tensor, size: grids.ImageSize) -> TNetState:
         """Level 1: the images whole."""
         regions = grids.whole_images(count, size)
-        return TNetState(count, size, 1, regions, regions)
+        return TNetState(count, size, regions, regions)
 
     def look(self, views: tf.Tensor, state: TNetState, training: bool = False) -> TNetState:
         """Extracts features of the regions and encodes where they lie (3.2)."""
@@ -203,7 +206,6 @@ class TNet(Classifier):
             per_image = int(tf.size(chosen.image) // state.count)
             parts = [grids.every(chosen, per_image, first) for first in range(per_image)]
         return state._replace(
-            level=state.level + 1,
             chosen=chosen,
             regions=parts[0],
             ahead=tuple(parts[1:]),
