@@ -28,10 +28,9 @@ def variable_names(model: keras.Model) -> dict[str, keras.Variable]:
     Args:
       model: a classifier of this package or a backbone.
     """
-    names = {}
+    names, backbone = {}, backbone_of(model).name
     for variable in model.weights:
         path = variable.path.removeprefix(f"{model.name}/")
-        backbone = backbone_of(model).name
         if isinstance(model, Backbone) or path.startswith(f"{backbone}/"):
             path = "feature_extraction/" + path.removeprefix(f"{backbone}/")
         names[path] = variable

@@ -17,7 +17,6 @@ from tnet_tf.models.weights.names import (
     Translation,
     backbone_of,
     changed,
-    variable_names,
     with_block_named,
 )
 
@@ -75,12 +74,6 @@ PUBLISHED: dict[type[Backbone], Published] = {
         lambda backbone: efficientnet_groups(backbone.variant),
     ),
 }
-
-
-def published_names(model: keras.Model) -> dict[str, keras.Variable]:
-    """Every weight by the name it has in the published TensorFlow checkpoints."""
-    translate = translation(model)
-    return {translate(name): variable for name, variable in variable_names(model).items()}
 
 
 def translation(model: keras.Model) -> Translation:
