@@ -60,7 +60,7 @@ def test_a_step_takes_the_weights_that_its_settings_give():
     assert step.objective.class_weights == weights
     plain = make_step(make_network=shallow)
     assert float(step(batch)["loss"]) != pytest.approx(float(plain(batch)["loss"]), rel=1e-3)
-    for other, message in (("1,2", "are 2 numbers"), ("balanced", "needs the labels of all")):
+    for other, message in (("1,2", "has 2 numbers"), ("balanced", "needs the labels of all")):
         with pytest.raises(UserError, match=message):
             make_step(learning=LearningConfig(class_weights=other), make_network=shallow)
 

@@ -172,7 +172,7 @@ def test_fit_works_on_several_devices(data):
         ),
         (
             {"learning": LearningConfig(class_weights="1,2")},
-            "class_weights=1,2 are 2 numbers, but the network knows 4 classes",
+            "--class_weights has 2 numbers, but the network knows 4 classes",
         ),
     ],
 )

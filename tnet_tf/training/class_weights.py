@@ -7,7 +7,7 @@ import numpy as np
 from tnet_tf.config import LearningConfig
 from tnet_tf.errors import UserError
 from tnet_tf.inputs import pipeline
-from tnet_tf.inputs.catalog import Dataset
+from tnet_tf.inputs.dataset import Dataset
 
 
 def class_weights(config: LearningConfig, dataset: Dataset) -> tuple[float, ...]:
@@ -18,13 +18,9 @@ def class_weights(config: LearningConfig, dataset: Dataset) -> tuple[float, ...]
     """
     if config.class_weights == "balanced":
         return balanced(pipeline.class_counts(dataset, dataset.train_split))
-    given, classes = config.given_class_weights(), len(dataset.classes)
-    if given and len(given) != classes:
-        raise UserError(
-            f"--class_weights has {len(given)} numbers, but {dataset.name} has {classes} classes "
-            f"({dataset.classes[0]} .. {dataset.classes[-1]}); give one for each, in this order"
-        )
-    return given
+    first, last = dataset.classes[0], dataset.classes[-1]
+    there_are = f"{dataset.name} has {len(dataset.classes)} classes ({first} .. {last})"
+    return _one_for_each(config.given_class_weights(), len(dataset.classes), there_are)
 
 
 def given_weights(config: LearningConfig, classes: int) -> tuple[float, ...]:
@@ -33,16 +29,20 @@ def given_weights(config: LearningConfig, classes: int) -> tuple[float, ...]:
     Raises:
       UserError: when the weights are to be computed from data, or are of another number of classes.
     """
-    given = config.given_class_weights()
     if config.class_weights == "balanced":
         raise UserError(
             "class_weights='balanced' needs the labels of all training images, which only the "
             "command train reads; give fit their class_weight, or a number for each class here"
         )
+    there_are = f"the network knows {classes} classes"
+    return _one_for_each(config.given_class_weights(), classes, there_are)
+
+
+def _one_for_each(given: tuple[float, ...], classes: int, there_are: str) -> tuple[float, ...]:
     if given and len(given) != classes:
         raise UserError(
-            f"class_weights={config.class_weights} are {len(given)} numbers, but the network "
-            f"knows {classes} classes; give one for each"
+            f"--class_weights has {len(given)} numbers, but {there_are}; give one for each, in "
+            "the order of the labels"
         )
     return given
 
