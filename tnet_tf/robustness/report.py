@@ -77,7 +77,7 @@ def plot(reports: Sequence[Results]) -> bytes:
       reports: see `to_text`.
     """
     columns = _columns(reports)
-    looks = any(_has(trial, _GAZE) for report in reports for trial in report["trials"])
+    looks = any(_GAZE in trial for report in reports for trial in report["trials"])
     rows = [(_TOP1, "top-1 (%)"), (_GAZE, "gaze overlap (%)")][: 2 if looks else 1]
     figure = Figure(figsize=(4.2 * len(columns), 3.4 * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
@@ -132,10 +132,6 @@ def _attacked(report: Results, name: str) -> list[Results]:
     return [trial for trial in report["trials"] if trial["name"] == name]
 
 
-def _has(trial: Results, measure: str) -> bool:
-    return measure in trial
-
-
 def _corruption_table(reports: Sequence[Results], names: Sequence[str], measure: str) -> str:
     """A row for every network and number of locations, a column for every corruption."""
     table = [("network", "locations", "GFLOPs", CLEAN, "average", *names)]
@@ -154,7 +150,7 @@ def _corruption_table(reports: Sequence[Results], names: Sequence[str], measure:
 
 
 def _mean(trials: Sequence[Results], measure: str) -> Curve | None:
-    curves = [trial[measure] for trial in trials if _has(trial, measure)]
+    curves = [trial[measure] for trial in trials if measure in trial]
     return Curve.mean(curves) if curves else None
 
 
@@ -179,7 +175,7 @@ def _attack_table(reports: Sequence[Results]) -> str:
 
 
 def _attack_row(trial: Results) -> tuple[str, str, Curve, str]:
-    gaze = f"{100 * trial[_GAZE].last:.1f}" if _has(trial, _GAZE) else "-"
+    gaze = f"{100 * trial[_GAZE].last:.1f}" if _GAZE in trial else "-"
     return trial["name"], str(trial["strength"]), trial[_TOP1], gaze
 
 
@@ -215,7 +211,7 @@ def _draw(axes: Axes, report: Results, column: str, measure: str, style: dict[st
     """One network's curve; strength 0 is the image as it is."""
     names = _corruptions(report) if column == "corruptions" else [column]
     trials = [trial for trial in report["trials"] if trial["name"] in names]
-    strengths = sorted({trial["strength"] for trial in trials if _has(trial, measure)})
+    strengths = sorted({trial["strength"] for trial in trials if measure in trial})
     if not strengths:
         return
     means = [
