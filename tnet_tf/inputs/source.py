@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from tnet_tf.config import DataConfig
 from tnet_tf.config.setting import Part
-from tnet_tf.errors import UserError
+from tnet_tf.errors import UserError, first_line
 from tnet_tf.inputs import record_folder
 from tnet_tf.inputs.dataset import Dataset, Splits
 
@@ -95,5 +95,4 @@ class Source:
         except UserError:
             raise
         except Exception as error:  # TFDS raises what it likes for what it doesn't know
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise UnknownDatasetError(reason.partition(". ")[0]) from error
+            raise UnknownDatasetError(first_line(error).partition(". ")[0]) from error

@@ -14,6 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tnet_tf.config import DataConfig
+from tnet_tf.errors import first_line
 from tnet_tf.images import upright_rgb
 from tnet_tf.inputs import decoding, records
 
@@ -99,8 +100,7 @@ def _reason(error: Exception) -> str:
         return "it does not fit into memory"
     if isinstance(error, tf.errors.OpError):
         return f"it is cut off or damaged (TensorFlow: {records.reason(error)})"
-    said = " ".join(str(error).split()) or type(error).__name__
-    return f"it is cut off or damaged (Pillow: {said})"
+    return f"it is cut off or damaged (Pillow: {first_line(error)})"
 
 
 class Limits(NamedTuple):
