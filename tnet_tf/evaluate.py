@@ -21,7 +21,7 @@ from tnet_tf.evaluation.loop import Evaluation, Evaluator
 from tnet_tf.evaluation.predictions import PredictionRows
 from tnet_tf.evaluation.results import Curve, Results
 from tnet_tf.inputs import catalog, pipeline
-from tnet_tf.inputs.catalog import Dataset
+from tnet_tf.inputs.dataset import Dataset
 from tnet_tf.inputs.names import image_names, name_feature
 from tnet_tf.outputs import Outputs
 from tnet_tf.robustness import report as robustness_report

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tnet_tf import command
 from tnet_tf.config import Config
 from tnet_tf.inputs import catalog, pipeline
-from tnet_tf.inputs.catalog import Dataset
+from tnet_tf.inputs.dataset import Dataset
 from tnet_tf.layers.pixels import to_uint8
 from tnet_tf.run import Run
 from tnet_tf.serving import formats, saved_model

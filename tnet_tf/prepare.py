@@ -4,7 +4,7 @@ from tnet_tf import command
 from tnet_tf.config import Config
 from tnet_tf.errors import one_line
 from tnet_tf.inputs import catalog, pipeline
-from tnet_tf.inputs.catalog import Dataset
+from tnet_tf.inputs.dataset import Dataset
 
 _CLASSES_SHOWN = 12
 

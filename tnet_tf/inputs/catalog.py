@@ -25,8 +25,6 @@ from tnet_tf.inputs.folder_source import FolderSource
 from tnet_tf.inputs.source import Source, UnknownDatasetError
 from tnet_tf.locking import locked
 
-__all__ = ["Dataset", "is_prepared", "open_dataset", "prepare_command", "prepare_dataset"]
-
 # Datasets that this package makes, and those of TFDS whose splits can't be told by their names.
 SOURCES: dict[str, Source] = {
     "digit_scenes": Source(DigitScenes, public=False, dataset=Scenes, metadata={}),

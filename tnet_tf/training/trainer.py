@@ -17,7 +17,7 @@ from tnet_tf.evaluation.accuracy import Accuracy
 from tnet_tf.evaluation.loop import Evaluation
 from tnet_tf.evaluation.results import Curve
 from tnet_tf.inputs import pipeline
-from tnet_tf.inputs.catalog import Dataset
+from tnet_tf.inputs.dataset import Dataset
 from tnet_tf.models.factory import build_model
 from tnet_tf.models.precision import computing_in
 from tnet_tf.models.weights.load import load_pretrained
