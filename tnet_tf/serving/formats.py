@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tnet_tf.atomic_files import replacing
-from tnet_tf.errors import UserError
+from tnet_tf.errors import UserError, first_line
 from tnet_tf.layers import runtime
 from tnet_tf.serving import saved_model
 from tnet_tf.serving.saved_model import Runner, ServedNetwork
@@ -80,8 +80,7 @@ def save(form: str, source: Source, folder: Path) -> None:
             unfinished.mkdir()
             FORMS[form].write(source, unfinished)
     except (OSError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{folder} can't be written: {reason}") from error
+        raise UserError(f"{folder} can't be written: {first_line(error)}") from error
 
 
 def load(form: str, folder: Path) -> Runner:
