@@ -4,7 +4,6 @@ Makes the scenes, trains the three networks with as many steps each, measures th
 and writes runs/demo/summary.json. Every run starts anew.
 """
 
-import json
 import shutil
 import time
 from pathlib import Path
@@ -44,15 +43,13 @@ def main(_: Config) -> None:
         seconds[name] = time.perf_counter() - begun
         results[name] = evaluate.main(config)
     total = time.perf_counter() - started
-    atomic_files.write(SUMMARY, json.dumps(summary(results, seconds, total), indent=2).encode())
+    atomic_files.write(SUMMARY, summary(results, seconds, total).to_json().encode())
     print(f"\n{table(results, seconds)}\n\nsummary: {SUMMARY}")
     evaluation = Run(configs["tnet"].train.run_dir).evaluation
     print(f"where TNet looks: {evaluation / 'attention.png'}")
 
 
-def summary(
-    results: dict[str, Results], seconds: dict[str, float], total: float
-) -> dict[str, dict[str, Any]]:
+def summary(results: dict[str, Results], seconds: dict[str, float], total: float) -> Results:
     """The figures of summary.json.
 
     Args:
@@ -64,15 +61,10 @@ def summary(
         name: {measure: found.curves[measure].last for measure in ("top1", "gflops")}
         for name, found in results.items()
     }
-    # Of curves, what is after 0, 1, .. locations.
-    tnet = results["tnet"]
-    figures["tnet"] = {
-        "top1_by_locations": list(tnet.curves["top1"].values),
-        "hit_rate": tnet["hit_rate"],
-        "gflops_by_locations": list(tnet.curves["gflops"].values),
-    }
+    measures = ("top1_by_locations", "hit_rate", "gflops_by_locations")
+    figures["tnet"] = {measure: results["tnet"][measure] for measure in measures}
     figures["seconds"] = {"train": sum(seconds.values()), "total": total}
-    return figures
+    return Results(figures)
 
 
 def table(results: dict[str, Results], seconds: dict[str, float]) -> str:

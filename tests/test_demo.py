@@ -1,9 +1,9 @@
-import json
 from pathlib import Path
 
 import pytest
 
 from experiments import demo
+from tnet_tf.evaluation.results import Results
 from tnet_tf.flags import read_config
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def summary(folder):
-    return json.loads((folder / demo.SUMMARY).read_text())
+    return Results.from_json((folder / demo.SUMMARY).read_text())
 
 
 def test_summary_has_every_figure(summary):
@@ -37,16 +37,21 @@ def test_summary_has_every_figure(summary):
         "dense": ["gflops", "top1"],
         "seconds": ["total", "train"],
     }
-    assert len(summary["tnet"]["top1_by_locations"]) == 4
+    assert list(summary["tnet"].curves["top1"].counts) == [0, 1, 2, 3]
     assert 0 < summary["seconds"]["train"] < summary["seconds"]["total"]
     # Two steps teach nothing, so whatever is right, is right by chance.
     assert 0 < summary["dense"]["top1"] < 0.5
     assert 0 < summary["tnet"]["hit_rate"] < 1
 
 
+def test_summary_has_curves_by_number_of_locations(summary, folder):
+    """As all JSON files have them: `from_json` alone reads the lists of earlier versions, too."""
+    assert (folder / demo.SUMMARY).read_text() == summary.to_json()
+
+
 def test_baselines_cost_what_they_are_there_for(summary):
-    costs = summary["tnet"]["gflops_by_locations"]
-    assert costs == sorted(costs)
+    costs = summary["tnet"].curves["gflops"].values
+    assert list(costs) == sorted(costs)
     assert summary["thumbnail"]["gflops"] <= costs[0]
     assert costs[-1] <= summary["dense"]["gflops"] < 1.2 * costs[-1]
 
